@@ -1,0 +1,37 @@
+package wayback_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/fineprint-archive/fineprint/archive/wayback"
+	"github.com/fineprint-archive/fineprint/archive/wayback/waybacktest"
+)
+
+// One page submitted by hand, to the stand-in. A Worker does the same durably.
+func Example() {
+	ctx := context.Background()
+	address, stop, err := waybacktest.New(waybacktest.Config{}).Start(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer stop()
+	client, err := wayback.New(wayback.Config{
+		BaseURL:   address,
+		Keys:      wayback.Keys{Access: "example-access", Secret: "example-secret"},
+		UserAgent: "example/1 (+https://example.org/contact)",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	accepted, err := client.Submit(ctx, wayback.Request{URL: "https://example.org/terms", ForceGet: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	status, err := client.Status(ctx, accepted.JobID)
+	fmt.Println(status.State, err)
+	// Output: pending <nil>
+}
