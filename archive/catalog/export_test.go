@@ -1,0 +1,28 @@
+package catalog
+
+import "time"
+
+// Waiting returns the number of writes in the queue.
+func Waiting(db *DB) int {
+	db.group.mu.Lock()
+	defer db.group.mu.Unlock()
+	return len(db.group.queue)
+}
+
+// Query is a query of this package, for a look at its plan.
+type Query struct {
+	Name, SQL string
+	Args      []any
+	Index     string // that it should use
+}
+
+// Queries returns the queries that run often or over much.
+func Queries() []Query {
+	now := timeText(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	list := []Query{{"NothingDue", nothingDue, nil, "sources_due"}}
+	for run, index := range map[string]string{"": "sources_host", "run1": "sources_wanted"} {
+		query, args := dueSources(run, "host1.example", now, 10)
+		list = append(list, Query{"DueSources " + run, query, args, index})
+	}
+	return list
+}

@@ -1,0 +1,211 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/fineprint-archive/fineprint/warc"
+)
+
+// LookFilter selects looks; zero fields select all. Looks that have only begun
+// are selected by their state alone.
+type LookFilter struct {
+	Source     string   // id
+	N          int64    // number at its source
+	Sources    []string // ids: any of them; nil for all
+	Document   string   // id
+	Service    string   // id or name
+	Terms      string
+	Lang       string
+	URL        string    // declared address, or the one to which redirects led
+	Since      time.Time // Time is not before
+	Until      time.Time // Time is before
+	Run        string
+	WARC       string // key
+	Spool      string
+	State      LookState
+	Result     warc.Result
+	Failed     bool // result is failed
+	Unfinished bool // also looks that have only begun
+	Newest     bool // newest first
+	Limit      int  // at most that many looks
+}
+
+const lookColumns = `l.id, l.source, l.n, l.url, l.final_url, l.time, l.ended, l.run, l.spool, l.state,
+	l.result, l.error, l.detail, l.status, l.bytes, l.same_as, l.warc, l.warc_offset, l.warc_length, l.manifest_sha256,
+	l.record_id, l.record_offset, l.record_length, l.mime, l.payload_sha1, l.payload_sha256, l.payload_size,
+	l.decoded_sha256, l.decoded_size, l.etag, l.last_modified, l.declaration_sha256, s.accept_language, s.vantage`
+
+func (l *LookRow) dest() []any {
+	return []any{&l.ID, &l.Source, &l.N, &l.URL, &l.FinalURL, scanTime{&l.Time}, scanTime{&l.Ended}, &l.Run, &l.Spool, &l.State,
+		&l.Result, &l.Error, &l.Detail, &l.Status, &l.Bytes, &l.SameAs, &l.WARC, &l.Offset, &l.Length, scanDigest{warc.SHA256, &l.ManifestSHA256},
+		&l.RecordID, &l.RecordOffset, &l.RecordLength, &l.MIME, scanDigest{warc.SHA1, &l.PayloadSHA1}, scanDigest{warc.SHA256, &l.PayloadSHA256}, &l.PayloadSize,
+		scanDigest{warc.SHA256, &l.DecodedSHA256}, &l.DecodedSize, &l.ETag, &l.LastModified, scanDigest{warc.SHA256, &l.Declaration}, &l.AcceptLanguage, &l.Vantage}
+}
+
+// document is a document's part of a joined row.
+type document struct{ id, service, serviceID, terms, lang string }
+
+// suits reports whether the filter asks for the document.
+func (f *LookFilter) suits(d document) bool {
+	return (f.Document == "" || f.Document == d.id) &&
+		(f.Service == "" || f.Service == d.serviceID || f.Service == d.service) &&
+		(f.Terms == "" || f.Terms == d.terms) &&
+		(f.Lang == "" || f.Lang == d.lang)
+}
+
+// where returns the conditions of the filter on looks l.
+func (f *LookFilter) where() *where {
+	w := new(where)
+	w.equal("l.source", f.Source)
+	if f.N != 0 {
+		w.add("l.n = ?", f.N)
+	}
+	w.in("l.source", f.Sources)
+	if f.URL != "" {
+		w.add("(l.source IN (SELECT id FROM sources WHERE url_hash = ?) OR l.final_hash = ? AND l.final_hash <> '')", hashKey(f.URL), hashKey(f.URL))
+	}
+	if f.Document != "" || f.Service != "" || f.Terms != "" || f.Lang != "" {
+		var d where
+		d.args = w.args
+		d.add("sd.source = l.source")
+		d.equal("d.id", f.Document)
+		if f.Service != "" {
+			d.add("(d.service_id = ? OR d.service = ?)", f.Service, f.Service)
+		}
+		d.equal("d.terms", f.Terms)
+		d.equal("d.lang", f.Lang)
+		w.args = d.args
+		w.add("EXISTS (SELECT 1 FROM source_documents sd JOIN documents d ON d.id = sd.document" + d.sql() + ")")
+	}
+	if !f.Since.IsZero() {
+		w.add("l.time >= ?", timeText(f.Since))
+	}
+	if !f.Until.IsZero() {
+		w.add("l.time < ?", timeText(f.Until))
+	}
+	w.equal("l.run", f.Run)
+	w.equal("l.warc", f.WARC)
+	w.equal("l.spool", f.Spool)
+	w.equal("l.result", string(f.Result))
+	if f.Failed {
+		w.add("l.result = 'failed'")
+	}
+	if f.State == "" && !f.Unfinished {
+		w.add("l.state <> 'begun'")
+	}
+	w.equal("l.state", string(f.State))
+	return w
+}
+
+// Looks returns the looks that the filter selects, by time, source and n. It
+// holds one look in memory at a time. The first error ends the sequence. A
+// connection is in use until then: do not nest many of these.
+func (db *DB) Looks(ctx context.Context, f LookFilter) iter.Seq2[LookRow, error] {
+	w := f.where()
+	order := " ORDER BY l.time, l.source, l.n"
+	if f.Newest {
+		order = " ORDER BY l.time DESC, l.source DESC, l.n DESC"
+	}
+	inner := "SELECT l.* FROM looks l" + w.sql() + order
+	if f.Limit > 0 {
+		inner += fmt.Sprintf(" LIMIT %d", f.Limit)
+	}
+	query := "SELECT " + lookColumns + `, COALESCE(d.id, ''), COALESCE(d.service, ''), COALESCE(d.service_id, ''), COALESCE(d.terms, ''), COALESCE(d.lang, '')
+		FROM (` + inner + `) l JOIN sources s ON s.id = l.source
+		LEFT JOIN (SELECT DISTINCT source, document FROM source_documents) sd ON sd.source = l.source
+		LEFT JOIN documents d ON d.id = sd.document` + order + ", d.id"
+	return func(yield func(LookRow, error) bool) {
+		var stop error // marks that the caller wants no more
+		err := db.streamLooks(ctx, &f, query, w.args, func(l LookRow) error {
+			if !yield(l, nil) {
+				stop = errors.New("stop")
+				return stop
+			}
+			return nil
+		})
+		if err != nil && stop == nil {
+			yield(LookRow{}, fmt.Errorf("list looks: %w", db.explain(db.redact(err))))
+		}
+	}
+}
+
+// streamLooks joins the rows of one look, one for each of its documents.
+func (db *DB) streamLooks(ctx context.Context, f *LookFilter, query string, args []any, emit func(LookRow) error) error {
+	var look LookRow
+	matched := false // look's service, terms and lang are of a document that was asked for
+	err := each(ctx, reader{db}, func(scan func(...any) error) error {
+		var (
+			next LookRow
+			d    document
+		)
+		if err := scan(append(next.dest(), &d.id, &d.service, &d.serviceID, &d.terms, &d.lang)...); err != nil {
+			return err
+		}
+		if next.Source != look.Source || next.N != look.N {
+			if look.Source != "" {
+				if err := emit(look); err != nil {
+					return err
+				}
+			}
+			look, matched = next, false
+		}
+		if d.id == "" {
+			return nil
+		}
+		suits := f.suits(d)
+		if len(look.Documents) == 0 || suits && !matched {
+			look.Service, look.ServiceID, look.Terms, look.Lang = d.service, d.serviceID, d.terms, d.lang
+			matched = suits
+		}
+		look.Documents = append(look.Documents, d.id)
+		return nil
+	}, query, args...)
+	if err != nil || look.Source == "" {
+		return err
+	}
+	return emit(look)
+}
+
+// LookAt returns the newest finished look at a source at or before a time, the
+// newest of all for the zero time: the one with the highest number.
+func (db *DB) LookAt(ctx context.Context, source string, at time.Time) (LookRow, bool, error) {
+	w := where{args: []any{clean(source)}}
+	w.add("source = $1")
+	w.add("state <> 'begun'")
+	if !at.IsZero() {
+		w.add("time <= ?", timeText(at))
+	}
+	var n int64
+	ok, err := one(reader{db}.QueryRow(ctx, "SELECT n FROM looks"+w.sql()+" ORDER BY n DESC LIMIT 1", w.args...), &n)
+	if err != nil || !ok {
+		return LookRow{}, false, wrap("look up look at "+source, db.explain(db.redact(err)))
+	}
+	for l, err := range db.Looks(ctx, LookFilter{Source: source, N: n}) {
+		return l, err == nil, err
+	}
+	return LookRow{}, false, nil
+}
+
+// UnfinishedLooks returns the looks that a process with the spool has begun and
+// not finished, by time. While it runs they may be under way; after its death
+// they are to be finished as interrupted.
+func (db *DB) UnfinishedLooks(ctx context.Context, spool string) ([]LookRow, error) {
+	var list []LookRow
+	err := each(ctx, reader{db}, func(scan func(...any) error) error {
+		var l LookRow
+		if err := scan(l.dest()...); err != nil {
+			return err
+		}
+		list = append(list, l)
+		return nil
+	}, "SELECT "+lookColumns+` FROM looks l JOIN sources s ON s.id = l.source
+		WHERE l.state = 'begun' AND l.spool = $1 ORDER BY l.time, l.source, l.n`, clean(spool))
+	if err != nil {
+		return nil, fmt.Errorf("list unfinished looks: %w", db.explain(db.redact(err)))
+	}
+	return list, nil
+}

@@ -1,0 +1,323 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/crawler/declaration"
+	"github.com/fineprint-archive/fineprint/warc"
+)
+
+// Look is one attempt at one source while it is being written. It is used by one
+// goroutine at a time: Exchange any number of times, then Finish or Abandon.
+type Look struct {
+	a      *Archive
+	w      *openWARC
+	source declaration.Source
+	decl   []byte // canonical declaration
+	ids    *warc.Look
+	n      int64
+	prev   *warc.Prev
+	last   catalog.LastPayload
+
+	members   []warc.Member
+	exchanges []warc.ExchangeNote
+	records   []catalog.RecordRow
+	stored    map[payloadKey]warc.Reference // full responses of this very look
+	revisits  map[string]*warc.Reference    // by id of the revisit record
+}
+
+type payloadKey struct {
+	uri    string
+	sha256 warc.Digest
+	size   int64
+}
+
+// Plan is what the catalog enters together with a finished look.
+type Plan struct {
+	NextAt  time.Time // the source's next visit
+	Attempt int       // 0 after a success, else how often it failed in a row
+	Retry   bool      // NextAt is a further look of the same run
+}
+
+// Begin allocates the next number of the source and opens a look. decl is the
+// source's canonical declaration, stored once per digest.
+func (a *Archive) Begin(ctx context.Context, source declaration.Source, decl []byte) (*Look, error) {
+	w, err := a.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := &Look{a: a, w: w, source: source, decl: decl, stored: map[payloadKey]warc.Reference{}, revisits: map[string]*warc.Reference{}}
+	begun, err := a.cfg.Catalog.BeginLook(ctx, catalog.Begin{
+		Source: source.ID, Run: a.cfg.Run, Spool: a.spool, WARC: w.name, At: a.cfg.Now(),
+		ManifestID: func(n int64) string {
+			l.ids = warc.NewLook(source.ID, n, a.cfg.Rand)
+			return l.ids.ManifestID()
+		},
+	})
+	if err != nil {
+		w.looks.Done()
+		return nil, fmt.Errorf("begin look at %s: %w", source.URL, err)
+	}
+	l.n, l.prev, l.last = begun.N, begun.Prev, begun.Last
+	return l, nil
+}
+
+// Exchange writes the records of ex to the spool and returns when they are
+// durable. It is the method of crawler.Sink.
+func (l *Look) Exchange(ctx context.Context, ex *warc.Exchange) (warc.Stored, error) {
+	var opt warc.RecordOptions
+	opt.WarcinfoID = l.w.info
+	ref, err := l.findPayload(ctx, ex)
+	if err != nil {
+		return warc.Stored{}, err
+	}
+	opt.Revisit = ref
+	records, stored, err := l.ids.Records(ex, opt)
+	if err != nil {
+		return warc.Stored{}, fmt.Errorf("records of %s: %w", ex.URI, err)
+	}
+	if ex.TLS != nil {
+		chain, err := l.w.chainRecord(ex.TLS.Chain, warc.Meta{ID: warc.NewID(l.a.cfg.Rand), Date: ex.Began})
+		if err != nil {
+			return warc.Stored{}, err
+		}
+		if chain != nil {
+			// Not a member of the look: later looks of the file refer to it too.
+			if _, err := l.w.append(chain); err != nil {
+				return warc.Stored{}, err
+			}
+		}
+	}
+	if len(records) > 0 {
+		l.a.cfg.Step("exchange")
+		placed, err := l.w.append(records...)
+		if err != nil {
+			return warc.Stored{}, err
+		}
+		if err := l.w.file.SyncTo(end(placed)); err != nil {
+			return warc.Stored{}, fmt.Errorf("sync spool: %w", err)
+		}
+		l.note(records, placed)
+	}
+	l.remember(ex, stored, ref)
+	return stored, nil
+}
+
+// findPayload returns the earlier record that a revisit may refer to: equal
+// SHA-256 and length, of the same address, sealed or in the same file.
+func (l *Look) findPayload(ctx context.Context, ex *warc.Exchange) (*warc.Reference, error) {
+	if ex.Response == nil || ex.Truncated != "" || ex.PayloadSize == 0 {
+		return nil, nil
+	}
+	key := payloadKey{ex.URI, ex.PayloadSHA256, ex.PayloadSize}
+	if ref, ok := l.stored[key]; ok {
+		return &ref, nil
+	}
+	ref, ok, err := l.a.cfg.Catalog.FindPayload(ctx, ex.URI, ex.PayloadSHA256, ex.PayloadSize, l.w.name)
+	if err != nil {
+		return nil, fmt.Errorf("look up payload of %s: %w", ex.URI, err)
+	}
+	if !ok {
+		return nil, nil
+	}
+	return ref, nil
+}
+
+// note lists written records as members of the look.
+func (l *Look) note(records []*warc.Record, placed []warc.Placed) {
+	for i, r := range records {
+		l.members = append(l.members, warc.Member{
+			Record: r.ID(), Type: r.Type(), SHA256: placed[i].SHA256,
+			Offset: placed[i].Offset, Length: placed[i].Length,
+		})
+	}
+}
+
+// remember keeps what Finish needs to know of a stored exchange.
+func (l *Look) remember(ex *warc.Exchange, stored warc.Stored, ref *warc.Reference) {
+	l.exchanges = append(l.exchanges, exchangeNote(ex, stored))
+	if stored.ResponseID == "" {
+		return
+	}
+	if ref != nil && stored.Revisit {
+		if ref.WARC == l.w.key {
+			same := *ref
+			same.WARC = ""
+			ref = &same
+		}
+		l.revisits[stored.ResponseID] = ref
+		l.exchanges[len(l.exchanges)-1].SameAs = ref
+		return
+	}
+	if ex.Truncated != "" || ex.PayloadSize == 0 {
+		return
+	}
+	l.stored[payloadKey{ex.URI, ex.PayloadSHA256, ex.PayloadSize}] = warc.Reference{
+		Record: stored.ResponseID, URI: ex.URI, Date: ex.Began,
+	}
+	l.records = append(l.records, catalog.RecordRow{
+		URI: ex.URI, SHA256: ex.PayloadSHA256, Size: ex.PayloadSize,
+		RecordID: stored.ResponseID, Date: ex.Began, WARC: l.w.name,
+	})
+}
+
+// Finish completes the manifest, writes it as the last record of the look, and
+// enters the look in the catalog together with the source's next visit and, if
+// the bytes are first or different, an outbox row. m carries what the crawler
+// knows; Finish fills in N, Prev, Bytes, SameAs, Members, Run, Tool and
+// Declaration.
+func (l *Look) Finish(ctx context.Context, m *warc.Manifest, plan Plan) (catalog.LookRow, error) {
+	defer l.w.looks.Done()
+	if err := l.declare(ctx, m); err != nil {
+		return catalog.LookRow{}, err
+	}
+	l.complete(m)
+	record, err := warc.ManifestRecord(warc.Meta{Look: l.ids, Date: m.Ended, WarcinfoID: l.w.info}, m)
+	if err != nil {
+		return catalog.LookRow{}, fmt.Errorf("manifest of %s: %w", m.URL, err)
+	}
+	l.a.cfg.Step("manifest")
+	placed, err := l.w.append(record)
+	if err != nil {
+		return catalog.LookRow{}, err
+	}
+	if err := l.w.file.SyncTo(end(placed)); err != nil {
+		return catalog.LookRow{}, fmt.Errorf("sync spool: %w", err)
+	}
+	l.a.cfg.Step("transaction")
+	row := lookRow(m, l.ids.ManifestID(), placed[0], l.w.key)
+	err = l.a.enter(ctx, row, l.records, requisites(m), plan)
+	return row, err
+}
+
+// Abandon gives up a look whose records could not be written. Its row stays
+// begun; the next Open enters it as interrupted.
+func (l *Look) Abandon() { l.w.looks.Done() }
+
+// N returns the number of the look at its source.
+func (l *Look) N() int64 { return l.n }
+
+// declare stores the declaration if no sealed WARC nor this one holds it.
+func (l *Look) declare(ctx context.Context, m *warc.Manifest) error {
+	m.Declaration = warc.SumSHA256(l.decl)
+	known, err := l.a.cfg.Catalog.DeclarationStored(ctx, m.Declaration, l.w.name)
+	if err != nil {
+		return fmt.Errorf("look up declaration: %w", err)
+	}
+	if known {
+		return nil
+	}
+	record, err := warc.DeclarationRecord(warc.Meta{ID: warc.NewID(l.a.cfg.Rand), Date: l.a.cfg.Now(), WarcinfoID: l.w.info}, l.decl)
+	if err != nil {
+		return fmt.Errorf("declaration record: %w", err)
+	}
+	if _, err := l.w.append(record); err != nil {
+		return err
+	}
+	return l.a.cfg.Catalog.StoreDeclaration(ctx, catalog.DeclarationRow{
+		SHA256: m.Declaration, Canonical: l.decl, WARC: l.w.name, RecordID: record.ID(),
+	})
+}
+
+// complete fills in what only the archive knows.
+func (l *Look) complete(m *warc.Manifest) {
+	m.Version, m.Type = warc.ManifestVersion, "look"
+	m.Source, m.URL, m.AcceptLanguage, m.Vantage = l.source.ID, l.source.URL, l.source.AcceptLanguage, l.source.Vantage
+	m.N, m.Prev = l.n, l.prev
+	m.Run, m.Tool = l.a.cfg.Run, l.a.cfg.Tool
+	m.Members, m.Exchanges = l.members, l.exchanges
+	if m.Payload == nil {
+		return
+	}
+	for i := range m.Exchanges {
+		if note := &m.Exchanges[i]; note.Response == m.Payload.Record {
+			note.Size, note.SHA256, note.TLS, note.SameAs = 0, warc.Digest{}, nil, nil // they stand above
+		}
+	}
+	switch {
+	case l.last.SHA256.IsZero():
+		m.Bytes = warc.BytesFirst
+	case l.last.SHA256 == m.Payload.SHA256 && l.last.Size == m.Payload.Size:
+		m.Bytes = warc.BytesSame
+	default:
+		m.Bytes = warc.BytesDifferent
+	}
+	m.SameAs = l.revisits[m.Payload.Record]
+}
+
+// exchangeNote says of an exchange what its records do not.
+func exchangeNote(ex *warc.Exchange, stored warc.Stored) warc.ExchangeNote {
+	note := warc.ExchangeNote{
+		Kind: ex.Kind, Request: stored.RequestID, Response: stored.ResponseID, Via: ex.Via,
+		Ms: ex.Ended.Sub(ex.Began).Milliseconds(), Status: ex.Status,
+		Truncated: ex.Truncated, Error: ex.Error, Detail: ex.Detail,
+		Size: ex.PayloadSize, SHA256: ex.PayloadSHA256, TLS: sessionOf(ex.TLS),
+	}
+	if stored.RequestID == "" {
+		note.URI = ex.URI
+	}
+	if ex.Peer.IsValid() {
+		note.Peer = ex.Peer.String()
+	}
+	return note
+}
+
+func sessionOf(t *warc.TLS) *warc.Session {
+	if t == nil {
+		return nil
+	}
+	return &warc.Session{Version: t.Version, Cipher: t.Cipher, ALPN: t.ALPN, Chain: warc.ChainDigest(t.Chain), Error: t.Error}
+}
+
+// enter writes a finished look into the catalog; recovery uses it too.
+func (a *Archive) enter(ctx context.Context, row catalog.LookRow, records []catalog.RecordRow, requisites bool, plan Plan) error {
+	finish := catalog.Finish{Look: row, Records: records, NextAt: plan.NextAt, Attempt: plan.Attempt, Retry: plan.Retry, Requisites: requisites}
+	fresh := row.Bytes == warc.BytesFirst || row.Bytes == warc.BytesDifferent
+	if a.cfg.WaybackEvery > 0 && row.Result == warc.Captured && fresh {
+		finish.Outbox = &catalog.OutboxNew{Source: row.Source, N: row.N, URL: row.URL, Cause: string(row.Bytes), At: row.Ended, AtMostEvery: a.cfg.WaybackEvery}
+	}
+	if err := a.cfg.Catalog.FinishLook(ctx, finish); err != nil {
+		return fmt.Errorf("enter look %d of %s: %w", row.N, row.URL, err)
+	}
+	return nil
+}
+
+// requisites tells whether a look visited page requisites.
+func requisites(m *warc.Manifest) bool {
+	return slices.ContainsFunc(m.Exchanges, func(note warc.ExchangeNote) bool { return note.Kind == warc.KindRequisite })
+}
+
+// lookRow is the catalog's row of a manifest: the same from a look just
+// finished, from a recovered spool and from a WARC in the store.
+func lookRow(m *warc.Manifest, id string, at warc.Placed, key string) catalog.LookRow {
+	row := catalog.LookRow{
+		ID: id, Source: m.Source, URL: m.URL, AcceptLanguage: m.AcceptLanguage, Vantage: m.Vantage, FinalURL: m.FinalURL, Time: m.Time, Ended: m.Ended, N: m.N, Run: m.Run,
+		Result: m.Result, Error: m.Error, Detail: m.Detail, Status: m.Status, Bytes: m.Bytes,
+		WARC: key, Offset: at.Offset, Length: at.Length, ManifestSHA256: at.SHA256,
+		Declaration: m.Declaration,
+	}
+	if m.SameAs != nil {
+		row.SameAs = m.SameAs.Record
+	}
+	if p := m.Payload; p != nil {
+		row.RecordID, row.MIME = p.Record, p.MIME
+		row.PayloadSHA1, row.PayloadSHA256, row.PayloadSize = p.SHA1, p.SHA256, p.Size
+		row.DecodedSHA256, row.DecodedSize = p.DecodedSHA256, p.DecodedSize
+		row.ETag, row.LastModified = p.ETag, p.LastModified
+		for _, member := range m.Members {
+			if member.Record == p.Record {
+				row.RecordOffset, row.RecordLength = member.Offset, member.Length
+			}
+		}
+	}
+	return row
+}
+
+func end(placed []warc.Placed) int64 {
+	last := placed[len(placed)-1]
+	return last.Offset + last.Length
+}

@@ -1,0 +1,160 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/archive/store"
+	"github.com/fineprint-archive/fineprint/warc"
+)
+
+// Sealed describes a WARC that is in the store and entered as such.
+type Sealed struct {
+	Object string `json:"object"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+	Looks  int64  `json:"looks"`
+}
+
+// Seal closes the open WARC, waits for the looks that still write to it, and
+// brings every closed WARC of this spool into the store. It stops at the first
+// WARC that cannot be stored; that one and those behind it stay in the spool,
+// whole, for the next call. New looks may begin while it works: they go to a new
+// WARC.
+func (a *Archive) Seal(ctx context.Context) ([]Sealed, error) {
+	a.sealing.Lock()
+	defer a.sealing.Unlock()
+	if err := a.retire(ctx); err != nil {
+		return nil, err
+	}
+	waiting, err := a.cfg.Catalog.WARCs(ctx, catalog.WARCFilter{Spool: a.spool, State: catalog.WARCClosed})
+	if err != nil {
+		return nil, fmt.Errorf("list closed WARCs: %w", err)
+	}
+	var done []Sealed
+	for _, row := range waiting {
+		s, err := a.sealOne(ctx, row)
+		if err != nil {
+			return done, fmt.Errorf("seal %s: %w; it stays in the spool and is tried again by the next crawl or by `fineprint seal`", row.Name, err)
+		}
+		done = append(done, s)
+	}
+	return done, nil
+}
+
+// SealIfLarge seals when the open WARC has reached its size.
+func (a *Archive) SealIfLarge(ctx context.Context) ([]Sealed, error) {
+	a.mu.Lock()
+	w := a.open
+	a.mu.Unlock()
+	if w == nil || w.file.Size() < a.cfg.MaxBytes {
+		return nil, nil
+	}
+	return a.Seal(ctx)
+}
+
+// retire takes the open WARC from the workers and closes it.
+func (a *Archive) retire(ctx context.Context) error {
+	a.mu.Lock()
+	w := a.open
+	a.open = nil
+	a.mu.Unlock()
+	if w == nil {
+		return nil
+	}
+	w.looks.Wait()
+	return a.closeWARC(ctx, w.name, w.file)
+}
+
+// closeWARC publishes the file under its final name in the spool. A crash
+// before the row is closed is mended by recovery, which finds the file.
+func (a *Archive) closeWARC(ctx context.Context, name string, file *warc.File) error {
+	a.cfg.Step("close")
+	sum, err := file.Close()
+	if err != nil {
+		return fmt.Errorf("close %s: %w", name, err)
+	}
+	err = a.cfg.Catalog.CloseWARC(ctx, name, sum.Size, sum.SHA256, int64(sum.Records))
+	if err != nil {
+		return fmt.Errorf("close %s: %w", name, err)
+	}
+	return nil
+}
+
+// sealOne brings one closed WARC into the store. Every step may be repeated.
+func (a *Archive) sealOne(ctx context.Context, row catalog.WARCRow) (Sealed, error) {
+	name := filepath.Join(a.cfg.Spool, row.Name)
+	index, err := indexFile(name, row)
+	if err != nil {
+		return Sealed{}, err
+	}
+	a.cfg.Step("put")
+	if err := a.putWARC(ctx, name, row); err != nil {
+		return Sealed{}, err
+	}
+	if err := putBytes(ctx, a.cfg.Store, sidecarKey(row.Key), index, "text/x-cdxj"); err != nil {
+		return Sealed{}, fmt.Errorf("store index: %w", err)
+	}
+	a.cfg.Step("pending")
+	// The pending entries and the log's append stand here from the next step of
+	// the program on: after the WARC is durable, before it counts as sealed.
+	a.cfg.Step("catalog")
+	looks, err := a.cfg.Catalog.SealWARC(ctx, row.Name, a.cfg.Now())
+	if err != nil {
+		return Sealed{}, fmt.Errorf("enter: %w", err)
+	}
+	a.cfg.Step("drop")
+	if err := os.Remove(name); err != nil {
+		return Sealed{}, fmt.Errorf("drop spool file: %w", err)
+	}
+	return Sealed{Object: row.Key, Bytes: row.Size, SHA256: row.SHA256.Hex(), Looks: looks}, nil
+}
+
+func (a *Archive) putWARC(ctx context.Context, name string, row catalog.WARCRow) (err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	err = a.cfg.Store.Put(ctx, row.Key, f, row.Size, row.SHA256.Hex(), store.PutOptions{ContentType: "application/warc", Retain: true})
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+// indexFile reads a closed WARC from its first to its last byte, which proves
+// that it is readable before the spool file goes, and returns its CDXJ lines.
+func indexFile(name string, row catalog.WARCRow) (_ []byte, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	lines, err := warc.Index(warc.NewReader(f), row.Name)
+	if err != nil {
+		return nil, fmt.Errorf("read back: %w", err)
+	}
+	var b bytes.Buffer
+	if err := warc.WriteCDXJ(&b, lines); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// sidecarKey is the key of the index that stands beside a WARC.
+func sidecarKey(key string) string { return strings.TrimSuffix(key, ".warc.gz") + ".cdxj" }
+
+// putBytes stores a small object; an equal one that is there already is fine.
+func putBytes(ctx context.Context, s store.Store, key string, data []byte, contentType string) error {
+	sum := sha256.Sum256(data)
+	return s.Put(ctx, key, bytes.NewReader(data), int64(len(data)), hex.EncodeToString(sum[:]), store.PutOptions{ContentType: contentType})
+}

@@ -1,0 +1,113 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/warc"
+)
+
+// openWARC is the file that looks of this process are written to. Looks of
+// several workers interleave in it; each look stays in one file.
+type openWARC struct {
+	name string // file name, also the last element of the object key
+	key  string // of the object that it becomes
+	info string // record id of its warcinfo record
+	file *warc.File
+
+	looks sync.WaitGroup // looks that may still write to it
+
+	mu     sync.Mutex // guards chains
+	chains map[warc.Digest]bool
+}
+
+// acquire returns the open WARC with one more look on it, and makes a new one
+// when there is none. The caller calls looks.Done on it.
+func (a *Archive) acquire(ctx context.Context) (*openWARC, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.open == nil {
+		w, err := a.newWARC(ctx)
+		if err != nil {
+			return nil, err
+		}
+		a.open = w
+	}
+	a.open.looks.Add(1)
+	return a.open, nil
+}
+
+func (a *Archive) newWARC(ctx context.Context) (_ *openWARC, err error) {
+	now := a.cfg.Now().UTC()
+	serial, err := a.cfg.Catalog.NextSerial(ctx, a.cfg.Run)
+	if err != nil {
+		return nil, fmt.Errorf("open WARC: %w", err)
+	}
+	name := warc.FileName(a.cfg.Run, now, serial)
+	w := &openWARC{name: name, key: objectKey(name, now), chains: map[warc.Digest]bool{}}
+	// The row first: a file without a row would be nobody's after a crash.
+	row := catalog.WARCRow{Name: name, Key: w.key, Run: a.cfg.Run, Spool: a.spool, OpenedAt: now}
+	if err := a.cfg.Catalog.OpenWARC(ctx, row); err != nil {
+		return nil, fmt.Errorf("open WARC: %w", err)
+	}
+	w.file, err = warc.Create(a.cfg.Spool, name)
+	if err != nil {
+		return nil, fmt.Errorf("open WARC: %w", err)
+	}
+	info, err := warc.WarcinfoRecord(warc.Meta{ID: warc.NewID(a.cfg.Rand), Date: now}, warc.Warcinfo{
+		Filename: name, Software: a.cfg.Tool, Operator: a.cfg.Operator, UserAgent: a.cfg.UserAgent, Run: a.cfg.Run,
+		Robots: "obeyed (RFC 9309) unless a declaration says ignore with a reason",
+	})
+	if err != nil {
+		return nil, errors.Join(err, w.file.Abandon())
+	}
+	if _, err := w.append(info); err != nil {
+		return nil, errors.Join(err, w.file.Abandon())
+	}
+	w.info = info.ID()
+	return w, nil
+}
+
+// objectKey spreads WARCs over folders by month.
+func objectKey(name string, opened interface{ Format(string) string }) string {
+	return "warc/" + opened.Format("2006/01") + "/" + name
+}
+
+// append writes records as one batch, all or nothing, not yet synced. They are
+// compressed before the file is locked, so that workers do it side by side.
+func (w *openWARC) append(records ...*warc.Record) ([]warc.Placed, error) {
+	members := make([]*warc.Packed, len(records))
+	for i, r := range records {
+		m, err := warc.Compress(r)
+		if err != nil {
+			return nil, err
+		}
+		members[i] = m
+	}
+	placed, err := w.file.Append(members...)
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", w.name, err)
+	}
+	return placed, nil
+}
+
+// chainRecord returns the record of a certificate chain if the file does not
+// hold it yet, else nil.
+func (w *openWARC) chainRecord(chain [][]byte, meta warc.Meta) (*warc.Record, error) {
+	if len(chain) == 0 {
+		return nil, nil
+	}
+	digest := warc.ChainDigest(chain)
+	w.mu.Lock()
+	known := w.chains[digest]
+	w.chains[digest] = true
+	w.mu.Unlock()
+	if known {
+		return nil, nil
+	}
+	meta.WarcinfoID = w.info
+	return warc.CertificateChain(meta, chain)
+}

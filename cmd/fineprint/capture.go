@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/crawler"
+	"github.com/fineprint-archive/fineprint/crawler/declaration"
+	"github.com/fineprint-archive/fineprint/warc"
+)
+
+func (a *app) captureCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "capture URL",
+		Short: "Capture one page now and seal it",
+		Long: `Visit one address, declared or not, seal the capture into the archive, and
+with -o write it as a WACZ (or WARC, by the file's name) of its own.`,
+		Example: "  fineprint capture https://x.com/en/tos -o x-tos.wacz",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.capture(cmd.Context(), args[0], out)
+		},
+	}
+	cmd.Flags().StringVarP(&out, "output", "o", "", "also write the capture into `FILE` (.wacz or .warc.gz)")
+	return cmd
+}
+
+func (a *app) capture(ctx context.Context, address, out string) error {
+	if out != "" && !strings.HasSuffix(out, ".wacz") && !strings.HasSuffix(out, ".warc.gz") {
+		return usageErrorf("-o %s: the name ends in .wacz or .warc.gz", out)
+	}
+	c, err := a.configOrInit()
+	if err != nil {
+		return err
+	}
+	set, err := declaration.FromURLs(strings.NewReader(address+"\n"), declaration.Options{Vantage: c.Crawl.Vantage})
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
+	if len(set.Sources) != 1 {
+		return usageErrorf("%q is not one address", address)
+	}
+	s, err := a.openSession(ctx, c)
+	if err != nil {
+		return err
+	}
+	sum, err := a.crawlSession(ctx, s, &declaredSet{once: set}, crawlFlags{}, nil)
+	if err == nil && out != "" {
+		err = a.exportRun(ctx, s, set.Sources[0].ID, out)
+	}
+	return errors.Join(err, s.close(), sumError(sum, err))
+}
+
+// exportRun writes the looks of this run at a source into a file.
+func (a *app) exportRun(ctx context.Context, s *session, source, out string) error {
+	format := "wacz"
+	if strings.HasSuffix(out, ".warc.gz") {
+		format = "warc"
+	}
+	rows, err := collectLooks(s.db.Looks(ctx, catalog.LookFilter{Sources: []string{source}, Run: s.arch.Run()}))
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return errors.New("nothing was captured")
+	}
+	if err := a.writeExport(ctx, s.store, s.db, format, rows, out); err != nil {
+		return err
+	}
+	a.talk("wrote %s", out)
+	return nil
+}
+
+// declaredRows turns declarations into the catalog's rows.
+func declaredRows(set *declaration.Set) catalog.DeclaredSet {
+	var rows catalog.DeclaredSet
+	for _, s := range set.Sources {
+		canonical := set.Canonical(s.ID)
+		rows.Sources = append(rows.Sources, catalog.SourceRow{
+			ID: s.ID, URL: s.URL, Host: hostOf(s.URL), AcceptLanguage: s.AcceptLanguage, Vantage: s.Vantage, Canonical: canonical, CanonicalSHA256: warc.SumSHA256(canonical).Hex(),
+		})
+	}
+	for _, d := range set.Documents {
+		row := catalog.DocumentRow{ID: d.ID, Service: d.Service, ServiceID: d.ServiceID, Terms: d.Terms, Lang: d.Lang}
+		for _, p := range d.Parts {
+			row.Sources = append(row.Sources, p.Source)
+		}
+		rows.Documents = append(rows.Documents, row)
+	}
+	return rows
+}
+
+// hostOf returns the host that politeness is for.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "" // declarations hold parsed addresses only
+	}
+	return crawler.HostKey(u)
+}
+
+// crawlDry says what a crawl would visit.
+func (a *app) crawlDry(ctx context.Context, c *config, set *declaredSet, f crawlFlags, services []string) error {
+	db, err := a.openCatalog(ctx, c)
+	if err != nil {
+		return err
+	}
+	err = a.listWanted(ctx, db, set, f, services)
+	return errors.Join(err, db.Close())
+}
+
+func (a *app) listWanted(ctx context.Context, db *catalog.DB, set *declaredSet, f crawlFlags, services []string) error {
+	if set.once != nil {
+		for _, s := range set.once.Sources {
+			fmt.Fprintln(a.stdout, s.URL)
+		}
+		return nil
+	}
+	if err := set.sync(ctx, db, a.talk); err != nil {
+		return err
+	}
+	n := 0
+	for s, err := range db.Sources(ctx, catalog.SourceFilter{Services: services, Due: f.due, Now: time.Now()}) {
+		if err != nil {
+			return err
+		}
+		if !s.Declared {
+			continue
+		}
+		n++
+		if a.json {
+			if err := a.printJSON(map[string]string{"source": s.ID, "url": s.URL, "next": s.NextAt.UTC().Format("2006-01-02T15:04:05Z")}); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(a.stdout, "%s  %s\n", s.NextAt.UTC().Format("2006-01-02 15:04"), s.URL)
+	}
+	if a.json {
+		return a.printJSON(map[string]int{"sources": n})
+	}
+	a.talk("%d pages would be visited", n)
+	return nil
+}

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/crawler/declaration"
+	"github.com/fineprint-archive/fineprint/warc"
+)
+
+type crawlFlags struct {
+	due    bool
+	dryRun bool
+	urls   string
+}
+
+func (a *app) crawlCommand() *cobra.Command {
+	var f crawlFlags
+	cmd := &cobra.Command{
+		Use:   "crawl [SERVICE…]",
+		Short: "Visit the declared pages once, now, and seal what was captured",
+		Long: `Visit the declared pages of the named services (all without a name), write
+every exchange into a WARC, seal it into the archive, and print a summary.
+Without a configuration it makes ./fineprint-data with starter declarations.
+
+An interrupt (Ctrl-C) lets the pages in flight end and seals what was captured;
+a second one stops at once, and the next run goes on from the spool.`,
+		Example: "  fineprint crawl --contact you@example.org\n  fineprint crawl --due\n  fineprint crawl X OpenAI\n  fineprint crawl --urls pages.txt",
+		RunE: func(cmd *cobra.Command, services []string) error {
+			return a.crawl(cmd.Context(), f, services)
+		},
+	}
+	cmd.Flags().BoolVar(&f.due, "due", false, "only pages whose next visit has come")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be visited, visit nothing")
+	cmd.Flags().StringVar(&f.urls, "urls", "", "capture the addresses listed in `FILE` once (- for standard input)")
+	return cmd
+}
+
+func (a *app) crawl(ctx context.Context, f crawlFlags, services []string) error {
+	c, err := a.configOrInit()
+	if err != nil {
+		return err
+	}
+	if f.urls != "" && (f.due || len(services) > 0) {
+		return usageErrorf("--urls goes neither with --due nor with a service")
+	}
+	set, err := a.declared(ctx, c, f.urls)
+	if err != nil {
+		return err
+	}
+	if f.dryRun {
+		return a.crawlDry(ctx, c, set, f, services)
+	}
+	s, err := a.openSession(ctx, c)
+	if err != nil {
+		return err
+	}
+	sum, err := a.crawlSession(ctx, s, set, f, services)
+	return errors.Join(err, s.close(), sumError(sum, err))
+}
+
+// declaredSet is what a run may visit, with the digests of its files.
+type declaredSet struct {
+	files map[string]string
+	load  func() (*declaration.Set, error) // parses the files
+	once  *declaration.Set                 // of --urls: not declared, visited once
+}
+
+// declared prepares the declarations without parsing them: the catalog knows
+// the digests of the files that it was synchronised with.
+func (a *app) declared(ctx context.Context, c *config, urls string) (*declaredSet, error) {
+	opt := declaration.Options{Vantage: c.Crawl.Vantage}
+	if urls != "" {
+		r := a.stdin
+		if urls != "-" {
+			file, err := os.Open(urls)
+			if err != nil {
+				return nil, usageErrorf("--urls: %w", err)
+			}
+			defer file.Close() // only read
+			r = file
+		}
+		set, err := declaration.FromURLs(io.LimitReader(r, 64<<20), opt)
+		if err != nil {
+			return nil, withCode(exitUsage, err)
+		}
+		return &declaredSet{once: set}, nil
+	}
+	if len(c.Declarations) == 0 {
+		return nil, usageErrorf("configuration %s names no declarations; add `declarations: [declarations]` or use --urls", c.path)
+	}
+	digest, err := declaration.Digest(ctx, c.Declarations, opt)
+	if err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	return &declaredSet{files: map[string]string{"declarations": digest}, load: func() (*declaration.Set, error) {
+		set, err := declaration.Load(ctx, c.Declarations, opt)
+		if err != nil {
+			return nil, withCode(exitUsage, err)
+		}
+		return set, nil
+	}}, nil
+}
+
+// sync brings the catalog's sources and documents up to the declarations.
+func (d *declaredSet) sync(ctx context.Context, db *catalog.DB, say func(string, ...any)) error {
+	if d.once != nil {
+		return nil // entered when the run wants them
+	}
+	known, err := db.DeclarationFiles(ctx)
+	if err != nil {
+		return err
+	}
+	if maps.Equal(known, d.files) {
+		return nil
+	}
+	set, err := d.load()
+	if err != nil {
+		return err
+	}
+	for _, p := range set.Problems {
+		say("%s", p)
+	}
+	stats, err := db.SyncDeclarations(ctx, d.files, declaredRows(set))
+	if err != nil {
+		return err
+	}
+	say("declarations: %d sources, %d new, %d changed, %d no longer declared", stats.Sources, stats.Added, stats.Changed, stats.Removed)
+	return nil
+}
+
+// crawlSession makes one run on an open archive: visit, seal, sum up.
+func (a *app) crawlSession(ctx context.Context, s *session, set *declaredSet, f crawlFlags, services []string) (*summary, error) {
+	began := time.Now()
+	if err := set.sync(ctx, s.db, a.talk); err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "" // only for people
+	}
+	if err := s.db.BeginRun(ctx, catalog.RunRow{ID: s.arch.Run(), Started: began, Host: host, PID: os.Getpid()}); err != nil {
+		return nil, err
+	}
+	if f.due {
+		// Nothing due is the common case of a timer: one indexed look-up.
+		nothing, next, err := s.db.NothingDue(ctx, began)
+		if err != nil {
+			return nil, err
+		}
+		if nothing {
+			a.talkNothing(next)
+			return a.finishRun(ctx, s, newSummary(s, 0), began)
+		}
+	}
+	wanted, err := want(ctx, s, set, catalog.SourceFilter{Services: services, Due: f.due, Now: began})
+	if err != nil {
+		return nil, err
+	}
+	if wanted == 0 && len(services) > 0 {
+		return nil, usageErrorf("no declared service is called %q; `fineprint check` lists them", services)
+	}
+	e := &engine{session: s, last: map[string]warc.Result{}, sum: newSummary(s, wanted)}
+	var visitErr error
+	if wanted > 0 {
+		visitErr = a.visitAll(ctx, e, wanted)
+	}
+	// Whatever happened, what was captured is sealed and summed up.
+	sum, err := a.finishRun(ctx, s, e.summary(ctx), began)
+	return sum, errors.Join(visitErr, err)
+}
+
+// want marks what the run is to visit and returns how many sources that are.
+func want(ctx context.Context, s *session, set *declaredSet, filter catalog.SourceFilter) (int64, error) {
+	if set.once == nil {
+		return s.db.Want(ctx, s.arch.Run(), filter)
+	}
+	return int64(len(set.once.Sources)), s.db.WantListed(ctx, s.arch.Run(), declaredRows(set.once), filter.Now)
+}
+
+func (a *app) visitAll(ctx context.Context, e *engine, wanted int64) error {
+	err := checkContact(ctx, e.cfg, func(ctx context.Context) ([]string, error) { return e.hosts(ctx) })
+	if err != nil {
+		return err
+	}
+	visitor, err := newCrawler(e.cfg, e.db, e.arch.Run(), a.logger())
+	if err != nil {
+		return err
+	}
+	e.crawler = visitor
+	p := a.newProgress(wanted)
+	e.observer = p
+	err = e.crawlAll(ctx, e.cfg.Crawl.Concurrency, a.logger())
+	p.finish()
+	return errors.Join(err, visitor.Close(context.WithoutCancel(ctx)), e.fatal)
+}
+
+// hosts lists the hosts that the run will visit first.
+func (e *engine) hosts(ctx context.Context) ([]string, error) {
+	due, err := e.db.DueHosts(ctx, e.arch.Run(), time.Now())
+	names := make([]string, len(due))
+	for i, h := range due {
+		names[i] = h.Host
+	}
+	return names, err
+}
+
+// summary returns the counts; a fatal error of the archive is reported beside it.
+func (e *engine) summary(ctx context.Context) summary {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sum.Unreached = int64(len(e.last))
+	e.sum.Interrupted = ctx.Err() != nil
+	return e.sum
+}
+
+func newSummary(s *session, wanted int64) summary {
+	return summary{Run: s.arch.Run(), Sources: wanted, Errors: map[string]int64{}}
+}
+
+// finishRun seals, enters the run's summary and prints it.
+func (a *app) finishRun(ctx context.Context, s *session, sum summary, began time.Time) (*summary, error) {
+	base := context.WithoutCancel(ctx)
+	sealed, err := s.arch.Seal(base)
+	sum.WARCs = sealed
+	if sum.WARCs == nil {
+		sum.WARCs = []sealedWARC{}
+	}
+	left, leftErr := s.db.Forget(base, s.arch.Run())
+	sum.Deferred = left
+	if waybackEvery(s.cfg) > 0 {
+		report, statErr := waybackReport(base, s.cfg, s.db)
+		leftErr = errors.Join(leftErr, statErr)
+		if statErr == nil {
+			sum.Wayback = &report.Waiting
+		}
+	}
+	sum.Elapsed = float64(time.Since(began).Milliseconds()) / 1000
+	text, marshalErr := json.Marshal(sum)
+	err = errors.Join(err, leftErr, marshalErr, s.db.EndRun(base, s.arch.Run(), time.Now(), text))
+	if a.json {
+		err = errors.Join(err, a.printJSON(sum))
+	} else {
+		sum.print(a.stdout, s.cfg)
+	}
+	if !a.json && sum.Wayback == nil {
+		a.talk("wayback: off (%s)", waybackOff(s.cfg))
+	}
+	return &sum, err
+}
+
+// sumError is the exit code of a run that worked.
+func sumError(sum *summary, err error) error {
+	if err != nil || sum == nil {
+		return nil
+	}
+	if sum.Unreached > 0 || sum.Deferred > 0 {
+		return withCode(exitPartly, fmt.Errorf("%d pages could not be captured, %d were not reached", sum.Unreached, sum.Deferred))
+	}
+	return nil
+}
+
+func (a *app) talkNothing(next time.Time) {
+	if next.IsZero() {
+		a.talk("nothing is due")
+		return
+	}
+	a.talk("nothing is due before %s", next.Local().Format(time.DateTime))
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fineprint-archive/fineprint/archive/wayback/waybacktest"
+	"github.com/fineprint-archive/fineprint/cmd/fineprint/demoweb"
+)
+
+func (a *app) demoCommand() *cobra.Command {
+	var dir string
+	var noServe bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "The whole pipeline in a minute, offline, on a small invented web",
+		Long: `Crawl a bundled web of an invented service at three moments: before a change
+of its terms, when old and new terms stand on one page, and after. Every part
+is the real one, only the web and the Wayback Machine are stand-ins on
+loopback. Ends with rebuild and verify of its own output.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), dir) },
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "keep the archive and its fineprint.yaml in `DIR` (default: a new folder under the temporary one)")
+	cmd.Flags().BoolVar(&noServe, "no-serve", false, "end when done (there is no web face yet to serve)")
+	return cmd
+}
+
+func (a *app) demo(ctx context.Context, dir string) (err error) {
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "fineprint-demo-"); err != nil {
+			return err
+		}
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	web, err := demoweb.Start(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, web.Close()) }()
+	saver := waybacktest.New(waybacktest.Config{Access: demoAccess, Secret: demoSecret, TimeScale: demoTimeScale})
+	saveURL, stop, err := saver.Start(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if err := writeDemo(dir, web, saveURL); err != nil {
+		return err
+	}
+	config := filepath.Join(dir, "fineprint.yaml")
+	a.say("An invented photo service changes its terms. The archive is in %s\n", dir)
+	for _, step := range demoweb.Story() {
+		web.Site.Set(step.Moment)
+		a.say("== %s: %s\n%s\n", step.Moment.Time().Format(time.DateOnly), step.Title, step.Text)
+		// A crawl with failed pages ends with 3: the demo has some on purpose.
+		if err := a.demoStep(ctx, "--config", config, "crawl"); err != nil && exitCode(err) != exitPartly {
+			return err
+		}
+		a.say("")
+	}
+	a.say("== The Wayback Machine (a stand-in) is asked to capture what changed\n")
+	if err := a.demoStep(ctx, "--config", config, "wayback", "submit"); err != nil {
+		return err
+	}
+	return a.demoProof(ctx, dir, config)
+}
+
+// demoProof checks the demo's own output the way a stranger would.
+func (a *app) demoProof(ctx context.Context, dir, config string) error {
+	a.say("\n== The catalog is made again from the WARCs alone\n")
+	if err := a.demoStep(ctx, "--config", config, "rebuild", "--database", filepath.Join(dir, "rebuilt.sqlite")); err != nil {
+		return err
+	}
+	a.say("\n== Every WARC is verified: structure, digests, manifests\n")
+	var files []string
+	err := filepath.WalkDir(filepath.Join(dir, "archive", "warc"), func(path string, d os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".warc.gz") {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if err := a.demoStep(ctx, "verify", file); err != nil {
+			return err
+		}
+	}
+	a.say(`
+Look around:
+  %[1]s
+  fineprint --config %[2]s captures
+  fineprint --config %[2]s captures --failed
+  fineprint --config %[2]s export wacz --lang zh-CN --terms "Terms of Service" -o terms.wacz   (opens in ReplayWeb.page)
+  zcat %[3]s | less
+Then watch real pages:
+  fineprint crawl --contact you@example.org`, dir, config, files[0])
+	return nil
+}
+
+// demoStep runs a command of the program itself, in this process, without the
+// caller's environment for keys.
+func (a *app) demoStep(ctx context.Context, args ...string) error {
+	step := &app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, json: a.json, quiet: a.quiet}
+	root := step.root()
+	if a.json {
+		args = append(args, "--json")
+	}
+	if a.quiet {
+		args = append(args, "--quiet")
+	}
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
+// say tells the story: on standard output, or on standard error with --json.
+func (a *app) say(format string, args ...any) {
+	out := a.stdout
+	if a.json {
+		out = a.stderr
+	}
+	fmt.Fprintf(out, format+"\n", args...)
+}
+
+// demoAccess and demoSecret are the account at the stand-in.
+const demoAccess, demoSecret = "demo-access-key", "demo-secret-key"
+
+// demoTimeScale lets minutes of the Save Page Now protocol pass in fractions of
+// a second.
+const demoTimeScale = 600
+
+// writeDemo writes the configuration and declarations of the demo.
+func writeDemo(dir string, web *demoweb.Web, saveURL string) error {
+	declarations := filepath.Join(dir, "declarations")
+	if err := os.MkdirAll(declarations, 0o755); err != nil {
+		return err
+	}
+	if err := writeNew(filepath.Join(declarations, "demo.yaml"), web.Declarations()); err != nil {
+		return err
+	}
+	text := fmt.Sprintf(`# Made by fineprint demo. The web that it crawled is gone when the demo ends.
+archive: archive
+declarations: [declarations]
+operator: fineprint demo
+contact: demo@example.org
+crawl:
+  delay: 100ms
+  retry_delay: 200ms
+  timeout: 10s
+  allow_private_networks: true
+wayback:
+  base_url: %s
+  access_key: %s
+  secret_key: %s
+  time_scale: %d
+`, saveURL, demoAccess, demoSecret, demoTimeScale)
+	return writeNew(filepath.Join(dir, "fineprint.yaml"), []byte(text))
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/fineprint-archive/fineprint/archive"
+	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/crawler"
+	"github.com/fineprint-archive/fineprint/crawler/declaration"
+	"github.com/fineprint-archive/fineprint/warc"
+)
+
+// engine visits the wanted sources of one run. The workers that call it are
+// woken by River (jobs.go); what is due, who may visit which host, and what
+// became of a look stand in the catalog.
+type engine struct {
+	*session
+	crawler  *crawler.Crawler
+	observer observer
+
+	mu    sync.Mutex // guards what follows
+	fatal error      // why no further look may begin
+	sum   summary
+	last  map[string]warc.Result // by source: result of its last look in this run, while it is not captured
+}
+
+// observer is told of each finished look, by many goroutines.
+type observer interface {
+	look(row catalog.LookRow)
+}
+
+// shortWait is what a worker waits for its host before it turns to another.
+const shortWait = 200 * time.Millisecond
+
+// pagesPerJob bounds how long a job holds its worker; the job is put back
+// behind the others when more of its host is due.
+const pagesPerJob = 20
+
+// visitHost looks at sources of one host until none is due, until the host asks
+// for a pause, or until its share is used up. again is when to come back; zero
+// means that nothing of the host remains.
+func (e *engine) visitHost(ctx context.Context, host string) (again time.Time, err error) {
+	for range pagesPerJob {
+		if ctx.Err() != nil || e.stopped() {
+			return time.Time{}, nil
+		}
+		due, err := e.db.DueSources(ctx, e.arch.Run(), host, time.Now(), 1)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if len(due) == 0 {
+			return e.laterAt(ctx, host)
+		}
+		if next := e.crawler.NextAllowed(due[0].URL); time.Until(next) > shortWait {
+			return next, nil
+		}
+		if err := e.visit(ctx, due[0]); err != nil {
+			e.stop(err)
+			return time.Time{}, err
+		}
+	}
+	return time.Now(), nil
+}
+
+// laterAt returns when a further look at a source of the host is due in this
+// run; zero if none will be.
+func (e *engine) laterAt(ctx context.Context, host string) (time.Time, error) {
+	far := time.Now().Add(1000 * 24 * time.Hour)
+	later, err := e.db.DueSources(ctx, e.arch.Run(), host, far, 1)
+	if err != nil || len(later) == 0 {
+		return time.Time{}, err
+	}
+	return later[0].NextAt, nil
+}
+
+// visit makes one look. An error means that the archive could not keep it.
+func (e *engine) visit(ctx context.Context, state catalog.SourceState) error {
+	source, _, err := declaration.ParseCanonical(state.Canonical)
+	if err != nil {
+		return fmt.Errorf("declaration of source %s: %w", state.ID, err)
+	}
+	look, err := e.arch.Begin(context.WithoutCancel(ctx), source, state.Canonical)
+	if err != nil {
+		return err
+	}
+	m := e.crawler.Visit(ctx, source, look, e.ask(source, state))
+	if m.Error == string(crawler.CodeStorage) {
+		look.Abandon()
+		return fmt.Errorf("look at %s: %s", source.URL, m.Detail)
+	}
+	plan := e.plan(source, state, &m)
+	row, err := look.Finish(context.WithoutCancel(ctx), &m, plan)
+	if err != nil {
+		return err
+	}
+	e.count(row, plan.Retry)
+	e.observer.look(row)
+	_, err = e.arch.SealIfLarge(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+// ask says what the visit may leave out: validators only from a whole capture
+// with status 200, and not when a full fetch is due.
+func (e *engine) ask(source declaration.Source, state catalog.SourceState) crawler.Ask {
+	fullEvery := time.Duration(e.cfg.Crawl.FullEvery)
+	if source.FullEvery > 0 {
+		fullEvery = source.FullEvery
+	}
+	var ask crawler.Ask
+	if state.Last.Time.Add(fullEvery).After(time.Now()) {
+		ask.ETag, ask.LastModified, ask.ValidatorsFor = state.Last.ETag, state.Last.LastModified, state.Last.URL
+	}
+	ask.AlwaysRequisites = state.RequisitesAt.Add(fullEvery).Before(time.Now())
+	return ask
+}
+
+// plan sets the next visit: soon after a passing failure while tries remain,
+// else after the source's interval.
+func (e *engine) plan(source declaration.Source, state catalog.SourceState, m *warc.Manifest) archive.Plan {
+	every := time.Duration(e.cfg.Crawl.Every)
+	if source.Every > 0 {
+		every = source.Every
+	}
+	now := time.Now()
+	p := archive.Plan{NextAt: now.Add(every)}
+	delay, again := e.crawler.RetryDelay(m, state.Attempt+1)
+	if !again {
+		return p
+	}
+	p.Retry = true
+	p.Attempt = state.Attempt + 1
+	p.NextAt = now.Add(delay)
+	return p
+}
+
+// count adds a look to the summary.
+func (e *engine) count(row catalog.LookRow, retry bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sum.add(row, retry)
+	if row.Result == warc.Failed {
+		e.last[row.Source] = row.Result
+	} else {
+		delete(e.last, row.Source)
+	}
+}
+
+// stop ends the run because of err: no further look begins.
+func (e *engine) stop(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.fatal = errors.Join(e.fatal, err)
+}
+
+func (e *engine) stopped() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.fatal != nil
+}

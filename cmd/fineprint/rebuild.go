@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fineprint-archive/fineprint/archive"
+	"github.com/fineprint-archive/fineprint/archive/catalog"
+)
+
+func (a *app) rebuildCommand() *cobra.Command {
+	var database, dump string
+	cmd := &cobra.Command{
+		Use:   "rebuild",
+		Short: "Make the catalog again from the WARCs in the archive alone",
+		Long: `Read every WARC of the archive and write its facts into a catalog that has
+none: after a lost database, or into another one with --database. Nothing is
+visited, announced or submitted because of it. --dump writes the canonical form
+of the facts, which is the same, byte for byte, for equal archives.`,
+		Example: "  fineprint rebuild --database new.sqlite --dump facts.jsonl",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.config()
+			if err != nil {
+				return err
+			}
+			if database != "" {
+				c.Database = database
+			}
+			return a.rebuild(cmd.Context(), c, dump)
+		},
+	}
+	cmd.Flags().StringVar(&database, "database", "", "write into this `DATABASE` instead of the configured one")
+	cmd.Flags().StringVar(&dump, "dump", "", "then write the canonical dump of the facts to `FILE`")
+	return cmd
+}
+
+func (a *app) rebuild(ctx context.Context, c *config, dump string) (err error) {
+	objects, closeStore, err := a.openStore(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeStore()) }()
+	db, err := a.openCatalog(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	next := time.Now().Add(progressEvery)
+	stats, err := archive.Rebuild(ctx, objects, db, func(s archive.RebuildStats) {
+		if time.Now().After(next) {
+			next = time.Now().Add(progressEvery)
+			a.talk("%d WARCs, %s, %d looks", s.WARCs, humanBytes(s.Bytes), s.Looks)
+		}
+	})
+	if errors.Is(err, archive.ErrNewer) || errors.Is(err, catalog.ErrNotEmpty) {
+		return withCode(exitUsage, err)
+	}
+	if err != nil {
+		return err
+	}
+	if dump != "" {
+		if err := dumpFacts(ctx, db, dump); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		return a.printJSON(stats)
+	}
+	_, err = fmt.Fprintf(a.stdout, "rebuilt from %d WARCs (%s): %d records, %d looks, %.1f s\n",
+		stats.WARCs, humanBytes(stats.Bytes), stats.Records, stats.Looks, stats.Elapsed)
+	return err
+}
+
+func dumpFacts(ctx context.Context, db *catalog.DB, name string) (err error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return db.Dump(ctx, f)
+}

@@ -1,0 +1,180 @@
+package warc
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+)
+
+// MaxHead bounds the header block of an HTTP message in a record, in bytes.
+const MaxHead = 1 << 20
+
+// ErrNoHTTP says that a record holds no HTTP message.
+var ErrNoHTTP = errors.New("record holds no HTTP message")
+
+// isHTTP reports whether the block is an HTTP message.
+func (r *Record) isHTTP() bool {
+	mediaType, _, _ := strings.Cut(r.Header.Get(fieldContentType), ";")
+	return strings.EqualFold(strings.TrimSpace(mediaType), "application/http")
+}
+
+// head reads the header block of the HTTP message, blank line included, and
+// returns it with a reader of what follows.
+func (r *Record) head() ([]byte, *bufio.Reader, error) {
+	if !r.isHTTP() {
+		return nil, nil, fmt.Errorf("record %s (%s): %w", r.ID(), r.Header.Get(fieldContentType), ErrNoHTTP)
+	}
+	head, body, err := splitHead(r.Block())
+	if err != nil {
+		return nil, nil, fmt.Errorf("record %s: %w", r.ID(), err)
+	}
+	return head, body, nil
+}
+
+// splitHead reads a header block, blank line included.
+func splitHead(r io.Reader) ([]byte, *bufio.Reader, error) {
+	br := bufio.NewReader(r)
+	var head []byte
+	for start := 0; ; {
+		part, err := br.ReadSlice('\n')
+		head = append(head, part...)
+		if len(head) > MaxHead {
+			return nil, nil, fmt.Errorf("HTTP header block longer than %d bytes", MaxHead)
+		}
+		if err == bufio.ErrBufferFull {
+			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("HTTP header block: %w", noEOF(err))
+		}
+		if len(bytes.TrimRight(head[start:], "\r\n")) == 0 {
+			return head, br, nil
+		}
+		start = len(head)
+	}
+}
+
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Payload returns the payload of the record (WARC 1.1, section 2): of an HTTP
+// message the entity body, transfer coding removed and content coding kept;
+// nothing for a response with status 204, 304 or 1xx; the block of every other
+// record. A chunked body that ends too early gives io.ErrUnexpectedEOF after
+// the bytes that are there. Like Block, it can be read once.
+//
+// A body that is declared chunked and is not is given as it is: several
+// writers remove the chunks and keep the header.
+func (r *Record) Payload() (io.Reader, error) {
+	if !r.isHTTP() {
+		return r.Block(), nil
+	}
+	head, body, err := r.head()
+	if err != nil {
+		return nil, err
+	}
+	return entityBody(head, body), nil
+}
+
+func entityBody(head []byte, body *bufio.Reader) io.Reader {
+	if status := statusOf(head); status == http.StatusNoContent || status == http.StatusNotModified || status/100 == 1 {
+		return http.NoBody
+	}
+	if isChunked(head) && beginsChunk(body) {
+		return httputil.NewChunkedReader(body)
+	}
+	return body
+}
+
+// beginsChunk reports whether the body begins with the size of a chunk.
+func beginsChunk(body *bufio.Reader) bool {
+	line, err := body.Peek(1)
+	if err != nil {
+		return true // an empty body: let the chunked reader say what is missing
+	}
+	for n := 1; n <= 18; n++ {
+		if line, err = body.Peek(n); err != nil {
+			return true
+		}
+		c := line[n-1]
+		if c == '\r' || c == '\n' || c == ';' || c == ' ' || c == '\t' {
+			return n > 1
+		}
+		if !('0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f') {
+			return false
+		}
+	}
+	return false
+}
+
+// statusOf returns the status of a response's header block, 0 of a request's.
+func statusOf(head []byte) int {
+	if !bytes.HasPrefix(head, []byte("HTTP/")) {
+		return 0
+	}
+	fields := bytes.Fields(head[:min(len(head), 64)])
+	if len(fields) < 2 || len(fields[1]) != 3 {
+		return 0
+	}
+	n := 0
+	for _, c := range fields[1] {
+		if c < '0' || c > '9' {
+			return 0
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
+}
+
+// HTTPResponse returns the response of a response or revisit record. Its body
+// is the Payload, whatever the header says about lengths and transfer codings.
+func (r *Record) HTTPResponse() (*http.Response, error) {
+	head, body, err := r.head()
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
+	if err != nil {
+		return nil, fmt.Errorf("record %s: %w", r.ID(), err)
+	}
+	resp.Body = io.NopCloser(entityBody(head, body))
+	resp.ContentLength, resp.TransferEncoding = -1, nil
+	return resp, nil
+}
+
+// HTTPRequest returns the request of a request record. Its body is the Payload.
+func (r *Record) HTTPRequest() (*http.Request, error) {
+	head, body, err := r.head()
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
+	if err != nil {
+		return nil, fmt.Errorf("record %s: %w", r.ID(), err)
+	}
+	req.Body = io.NopCloser(entityBody(head, body))
+	req.ContentLength, req.TransferEncoding = -1, nil
+	return req, nil
+}
+
+// Decoded returns the payload with its content codings removed, at most limit
+// bytes of it; see Decode. The caller closes it.
+func (r *Record) Decoded(limit int64) (io.ReadCloser, error) {
+	if !r.isHTTP() {
+		return Decode(r.Block(), "", limit)
+	}
+	head, body, err := r.head()
+	if err != nil {
+		return nil, err
+	}
+	return Decode(entityBody(head, body), headValue(head, "Content-Encoding"), limit)
+}
