@@ -17,6 +17,7 @@ type memoryLeases struct {
 	rows  map[string]*leaseRow
 	calls int
 	fail  error
+	hang  bool // renewals get no answer
 }
 
 type leaseRow struct {
@@ -50,8 +51,13 @@ func (l *memoryLeases) TakeLease(_ context.Context, host, owner string, ttl time
 	return r.next, true, nil
 }
 
-func (l *memoryLeases) RenewLeases(_ context.Context, owner string, ttl time.Duration, next map[string]time.Time) error {
+func (l *memoryLeases) RenewLeases(ctx context.Context, owner string, ttl time.Duration, next map[string]time.Time) error {
 	l.mu.Lock()
+	if l.hang {
+		l.mu.Unlock()
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	defer l.mu.Unlock()
 	l.calls++
 	if l.fail != nil {
@@ -336,33 +342,55 @@ func TestLeaseOfADeadOwner(t *testing.T) {
 	})
 }
 
-// A process that could not renew for the length of a lease asks again.
+// A process that could not renew for the length of a lease asks again, since the
+// host may be another's by now.
 func TestLeaseLostIsTakenAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		leases := &memoryLeases{}
-		h := testHosts(leases, "a", 0)
-		turn, err := h.acquire(t.Context(), "x.com", far())
-		if err != nil {
-			t.Fatal(err)
-		}
-		leases.mu.Lock()
-		leases.fail = errors.New("database is away")
-		leases.mu.Unlock()
-		time.Sleep(20 * time.Second)
-		leases.mu.Lock()
-		leases.fail = nil
-		leases.rows["x.com"] = &leaseRow{owner: "b", until: time.Now().Add(5 * time.Second)}
-		leases.mu.Unlock()
-		turn.done(time.Now(), time.Time{})
-		begin := time.Now()
-		if _, err := h.acquire(t.Context(), "x.com", far()); err != nil {
-			t.Fatal(err)
-		}
-		if d := time.Since(begin); d < 5*time.Second {
-			t.Errorf("used a lost lease after %s", d)
-		}
-		h.close(t.Context())
-	})
+	for _, tc := range []struct {
+		name  string
+		away  time.Duration // how long the store is of no use
+		hang  bool          // it gives no answer, instead of an error
+		after time.Duration // from its return to the next request
+	}{
+		{"asked at once", 20 * time.Second, false, 0},
+		{"asked after a heartbeat", 20 * time.Second, false, 3 * time.Second},
+		{"heartbeat hangs", 9 * time.Second, true, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				leases := &memoryLeases{}
+				h := testHosts(leases, "a", 0)
+				turn, err := h.acquire(t.Context(), "x.com", far())
+				if err != nil {
+					t.Fatal(err)
+				}
+				broken := errors.New("database is away")
+				set := func(fail error, hang bool) {
+					leases.mu.Lock()
+					defer leases.mu.Unlock()
+					leases.fail, leases.hang = fail, hang
+				}
+				set(broken, tc.hang)
+				time.Sleep(tc.away)
+				set(nil, tc.hang)
+				leases.mu.Lock()
+				leases.rows["x.com"] = &leaseRow{owner: "b", until: time.Now().Add(tc.after + 5*time.Second)}
+				leases.mu.Unlock()
+				time.Sleep(tc.after)
+				turn.done(time.Now(), time.Time{})
+				begin := time.Now()
+				if _, err := h.acquire(t.Context(), "x.com", far()); err != nil {
+					t.Fatal(err)
+				}
+				if d := time.Since(begin); d < 5*time.Second {
+					t.Errorf("used a lost lease after %s", d)
+				}
+				set(nil, false)
+				if err := h.close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }
 
 func TestLeaseStoreFails(t *testing.T) {

@@ -82,7 +82,7 @@ func TestRobotsRules(t *testing.T) {
 func TestRobotsSizeLimit(t *testing.T) {
 	filler := strings.Repeat("# nothing of importance\n", robotsMaxBytes/24)
 	before := "User-agent: *\nDisallow: /early\n" + filler
-	cut := before[:robotsMaxBytes-10] + "\nDisallow: /late/page\n"
+	cut := before[:robotsMaxBytes-16] + "\nDisallow: /late/page\n"
 	rules := parseRobots([]byte(cut), robotsToken)
 	if len(rules.rules) != 1 {
 		t.Errorf("%d rules, want the first only: a rule cut short means something else", len(rules.rules))

@@ -67,3 +67,83 @@ func BenchmarkLevels(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkCodedPage does for a page of 80 KB of HTML, gzip-coded by its server,
+// all that package warc does: records, compression, file, manifest. No fsync.
+func BenchmarkCodedPage(b *testing.B) { benchmarkLook(b, gzipped(b, terms(80<<10)), false) }
+
+// BenchmarkTextPage does the same for the page without a content coding.
+func BenchmarkTextPage(b *testing.B) { benchmarkLook(b, terms(80<<10), false) }
+
+// BenchmarkUnchangedPage writes a revisit for the coded page. Its "bytes" are
+// those of request, revisit and manifest together; see TestUnchangedSize.
+func BenchmarkUnchangedPage(b *testing.B) { benchmarkLook(b, gzipped(b, terms(80<<10)), true) }
+
+func benchmarkLook(b *testing.B, page string, revisit bool) {
+	f := newFile(b)
+	b.ReportAllocs()
+	looks := 0
+	for b.Loop() {
+		b.StopTimer() // the exchange is the crawler's
+		l, _, m := lookRecords(b, page, revisit)
+		ex := exchange(b, "https://x.com/en/tos", message(page, browserHead("Content-Encoding: gzip")...))
+		if page[0] == '<' {
+			ex = exchange(b, "https://x.com/en/tos", message(page, browserHead()...))
+		}
+		b.StartTimer()
+		records, _, err := NewLook(l.Source, l.N, nil).Records(ex, RecordOptions{Revisit: m.SameAs})
+		if err != nil {
+			b.Fatal(err)
+		}
+		manifest, err := ManifestRecord(Meta{Look: l, Date: began}, m)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, r := range append(records, manifest) {
+			p, err := Compress(r)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := f.Append(p); err != nil {
+				b.Fatal(err)
+			}
+			p.Free()
+		}
+		looks++
+	}
+	b.ReportMetric(float64(f.Size())/float64(looks), "bytes/look")
+}
+
+// BenchmarkRead reads and checks a file of 100 looks at the coded page.
+func BenchmarkRead(b *testing.B) {
+	f := newFile(b)
+	for range 100 {
+		_, records, _ := lookRecords(b, gzipped(b, terms(80<<10)), false)
+		must[[]Placed](b)(f.Append(pack(b, records...)...))
+	}
+	size := f.Size()
+	b.SetBytes(size)
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, err := range NewReader(io.NewSectionReader(f.f, 0, size)).Records() {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestUnchangedSize holds the budget of an unchanged page over TLS with the
+// header of a large site: request, revisit and manifest.
+func TestUnchangedSize(t *testing.T) {
+	l, records, m := lookRecords(t, gzipped(t, terms(80<<10)), true)
+	manifest := must[*Record](t)(ManifestRecord(Meta{Look: l, Date: began}, m))
+	total := 0
+	for _, p := range pack(t, append(records, manifest)...) {
+		t.Logf("%s: %d bytes", p.Type, p.member.Len())
+		total += p.member.Len()
+	}
+	if total > 2500 {
+		t.Errorf("an unchanged page takes %d bytes", total)
+	}
+}

@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"iter"
+	"path"
 	"time"
 )
 
@@ -118,7 +118,7 @@ func (z *waczWriter) write(c WACZ) error {
 
 // archive copies the records and indexes them on the way.
 func (z *waczWriter) archive(records iter.Seq2[io.Reader, error]) ([]CDXJLine, error) {
-	entry, err := z.zip.CreateHeader(&zip.FileHeader{Name: waczArchive, Method: zip.Store, Modified: z.created})
+	entry, err := z.create(waczArchive)
 	if err != nil {
 		return nil, err
 	}
@@ -165,23 +165,23 @@ func (j *joinedReader) Read(p []byte) (int, error) {
 	}
 }
 
-// file writes a file that is in memory. Sizes and checksum stand before it.
+// create begins a file that is stored as it is.
+func (z *waczWriter) create(name string) (io.Writer, error) {
+	return z.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store, Modified: z.created})
+}
+
+// file writes a file that is in memory.
 func (z *waczWriter) file(name string, data []byte, listed bool) error {
-	entry, err := z.zip.CreateRaw(&zip.FileHeader{
-		Name: name, Method: zip.Store, Modified: z.created, CRC32: crc32.ChecksumIEEE(data),
-		CompressedSize64: uint64(len(data)), UncompressedSize64: uint64(len(data)),
-	})
+	entry, err := z.create(name)
 	if err != nil {
 		return err
 	}
 	if listed {
-		z.resources = append(z.resources, waczResource{name[lastSlash(name)+1:], name, SumSHA256(data).String(), int64(len(data))})
+		z.resources = append(z.resources, waczResource{path.Base(name), name, SumSHA256(data).String(), int64(len(data))})
 	}
 	_, err = entry.Write(data)
 	return err
 }
-
-func lastSlash(name string) int { return bytes.LastIndexByte([]byte(name), '/') }
 
 // describe writes the two description files and ends the ZIP.
 func (z *waczWriter) describe(c WACZ) error {

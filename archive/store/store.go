@@ -12,7 +12,8 @@
 //
 // Both share one space of keys: Store.Get, Stat and List also see what Mutable
 // wrote. A Mutable refuses to touch an object made by Store.Put
-// (ErrImmutable), so a mistaken key cannot destroy evidence.
+// (ErrImmutable), so a mistaken key cannot destroy evidence. A key must not be
+// the folder of another ("a" and "a/b"): stores of files cannot hold both.
 //
 // # Implementations
 //

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/archive/wayback"
 	"github.com/fineprint-archive/fineprint/crawler/declaration"
 	"github.com/fineprint-archive/fineprint/warc"
 )
@@ -199,7 +200,13 @@ func (a *app) visitAll(ctx context.Context, e *engine, wanted int64) error {
 	e.crawler = visitor
 	p := a.newProgress(wanted)
 	e.observer = p
-	err = e.crawlAll(ctx, e.cfg.Crawl.Concurrency, a.logger())
+	var outbox *wayback.Worker
+	if waybackEvery(e.cfg) > 0 {
+		if outbox, err = a.newWaybackWorker(e.cfg, e.db); err != nil {
+			return errors.Join(err, visitor.Close(ctx))
+		}
+	}
+	err = e.crawlAll(ctx, e.cfg.Crawl.Concurrency, outbox, a.logger())
 	p.finish()
 	return errors.Join(err, visitor.Close(context.WithoutCancel(ctx)), e.fatal)
 }

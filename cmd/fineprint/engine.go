@@ -22,7 +22,10 @@ type engine struct {
 	crawler  *crawler.Crawler
 	observer observer
 
+	looks sync.WaitGroup // host jobs at work
+
 	mu    sync.Mutex // guards what follows
+	over  bool       // no further look begins
 	fatal error      // why no further look may begin
 	sum   summary
 	last  map[string]warc.Result // by source: result of its last look in this run, while it is not captured
@@ -44,26 +47,26 @@ const pagesPerJob = 20
 // for a pause, or until its share is used up. again is when to come back; zero
 // means that nothing of the host remains.
 func (e *engine) visitHost(ctx context.Context, host string) (again time.Time, err error) {
-	for range pagesPerJob {
-		if ctx.Err() != nil || e.stopped() {
+	due, err := e.db.DueSources(ctx, e.arch.Run(), host, time.Now(), pagesPerJob)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, source := range due {
+		if e.stopped() {
 			return time.Time{}, nil
 		}
-		due, err := e.db.DueSources(ctx, e.arch.Run(), host, time.Now(), 1)
-		if err != nil {
-			return time.Time{}, err
-		}
-		if len(due) == 0 {
-			return e.laterAt(ctx, host)
-		}
-		if next := e.crawler.NextAllowed(due[0].URL); time.Until(next) > shortWait {
+		if next := e.crawler.NextAllowed(source.URL); time.Until(next) > shortWait {
 			return next, nil
 		}
-		if err := e.visit(ctx, due[0]); err != nil {
+		if err := e.visit(ctx, source); err != nil {
 			e.stop(err)
 			return time.Time{}, err
 		}
 	}
-	return time.Now(), nil
+	if len(due) == pagesPerJob {
+		return time.Now(), nil
+	}
+	return e.laterAt(ctx, host)
 }
 
 // laterAt returns when a further look at a source of the host is due in this
@@ -162,5 +165,12 @@ func (e *engine) stop(err error) {
 func (e *engine) stopped() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.fatal != nil
+	return e.over || e.fatal != nil
+}
+
+// finish lets no further look begin.
+func (e *engine) finish() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.over = true
 }

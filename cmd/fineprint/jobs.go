@@ -5,15 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/archive/wayback"
 )
 
 // River wakes the workers: one job for each host that has something due. It
@@ -40,7 +43,9 @@ type hostWorker struct {
 
 // Work visits the host and comes back later while something of it remains.
 func (w *hostWorker) Work(ctx context.Context, job *river.Job[hostJob]) error {
+	w.engine.looks.Add(1)
 	again, err := w.engine.visitHost(ctx, job.Args.Host)
+	w.engine.looks.Done()
 	select {
 	case w.done <- struct{}{}:
 	default: // the run looks anyway
@@ -63,21 +68,9 @@ func migrateJobs(ctx context.Context, db *catalog.DB) error {
 	quiet := &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)}
 	var err error
 	if pool := db.Pool(); pool != nil {
-		err = migrateWith(ctx, func() (*rivermigrate.MigrateResult, error) {
-			m, err := rivermigrate.New(riverpgxv5.New(pool), quiet)
-			if err != nil {
-				return nil, err
-			}
-			return m.Migrate(ctx, rivermigrate.DirectionUp, nil)
-		})
+		err = migrateUp(ctx, riverpgxv5.New(pool), quiet)
 	} else {
-		err = migrateWith(ctx, func() (*rivermigrate.MigrateResult, error) {
-			m, err := rivermigrate.New(riversqlite.New(db.SQL()), quiet)
-			if err != nil {
-				return nil, err
-			}
-			return m.Migrate(ctx, rivermigrate.DirectionUp, nil)
-		})
+		err = migrateUp(ctx, riversqlite.New(db.SQL()), quiet)
 	}
 	if err != nil {
 		return fmt.Errorf("job tables: %w", err)
@@ -85,10 +78,51 @@ func migrateJobs(ctx context.Context, db *catalog.DB) error {
 	return nil
 }
 
-func migrateWith(_ context.Context, f func() (*rivermigrate.MigrateResult, error)) error {
-	_, err := f()
+func migrateUp[T any](ctx context.Context, driver riverdriver.Driver[T], cfg *rivermigrate.Config) error {
+	m, err := rivermigrate.New(driver, cfg)
+	if err != nil {
+		return err
+	}
+	_, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil)
 	return err
 }
+
+// waybackJob asks a worker to work the outbox while the run goes on.
+type waybackJob struct{}
+
+// Kind names the job in River's table.
+func (waybackJob) Kind() string { return "wayback-outbox" }
+
+// outboxWorker submits what waits while pages are visited. It ends with the
+// visits: what is left is for the next run or for `fineprint wayback submit`.
+type outboxWorker struct {
+	river.WorkerDefaults[waybackJob]
+	worker *wayback.Worker
+	ended  func() bool // the visits are over
+	log    *slog.Logger
+}
+
+// Work works the outbox and comes back when something can be done again.
+func (w *outboxWorker) Work(ctx context.Context, _ *river.Job[waybackJob]) error {
+	stats, err := w.worker.Run(ctx, w.ended)
+	switch {
+	case err != nil:
+		w.log.Error("wayback", "err", err)
+		return river.JobCancel(err)
+	case w.ended() || ctx.Err() != nil:
+		return nil
+	}
+	// New rows come with every look, so it looks often.
+	const often = 5 * time.Second
+	wait := often
+	if !stats.NextAction.IsZero() {
+		wait = min(often, max(0, time.Until(stats.NextAction)))
+	}
+	return river.JobSnooze(wait)
+}
+
+// Timeout is none: the worker ends with the run.
+func (w *outboxWorker) Timeout(*river.Job[waybackJob]) time.Duration { return -1 }
 
 // jobClient is the part of River that a run uses, on either database.
 type jobClient interface {
@@ -96,6 +130,8 @@ type jobClient interface {
 	Stop(ctx context.Context) error
 	StopAndCancel(ctx context.Context) error
 	InsertMany(ctx context.Context, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
+	QueueList(ctx context.Context, params *river.QueueListParams) (*river.QueueListResult, error)
+	JobDeleteMany(ctx context.Context, params *river.JobDeleteManyParams) (*river.JobDeleteManyResult, error)
 }
 
 // newJobs makes the River client of one run: one queue, so that runs on the
@@ -147,31 +183,86 @@ func (e *engine) enqueueHosts(ctx context.Context, jobs jobClient, queue string)
 	return nil
 }
 
+// queuePrefix begins the names of River queues; each run has one of its own.
+const queuePrefix = "run-"
+
 // crawlAll visits everything that the run wants. An interrupt lets the looks in
-// flight end and begins no other.
-func (e *engine) crawlAll(ctx context.Context, workers int, log *slog.Logger) error {
+// flight end and begins no other. outbox, if not nil, is worked meanwhile.
+func (e *engine) crawlAll(ctx context.Context, workers int, outbox *wayback.Worker, log *slog.Logger) error {
 	if err := migrateJobs(ctx, e.db); err != nil {
 		return err
 	}
-	// River names allow letters, digits, - and _.
-	queue := "run-" + e.arch.Run()
+	queue := queuePrefix + e.arch.Run()
 	woken := make(chan struct{}, 1)
+	ended := make(chan struct{})
+	over := func() bool {
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	}
+	if outbox != nil {
+		workers++
+	}
 	jobs, err := newJobs(e.db, queue, workers, func(w *river.Workers) {
 		river.AddWorker(w, &hostWorker{engine: e, done: woken})
+		river.AddWorker(w, &outboxWorker{worker: outbox, ended: over, log: log})
 	}, log)
 	if err != nil {
 		return fmt.Errorf("jobs: %w", err)
 	}
+	if outbox != nil {
+		_, err := jobs.InsertMany(ctx, []river.InsertManyParams{{Args: waybackJob{}, InsertOpts: &river.InsertOpts{Queue: queue, MaxAttempts: 1}}})
+		if err != nil {
+			return fmt.Errorf("wake workers: %w", err)
+		}
+	}
 	if err := e.enqueueHosts(ctx, jobs, queue); err != nil {
 		return err
 	}
-	base := context.WithoutCancel(ctx)
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	if err := jobs.Start(base); err != nil {
 		return fmt.Errorf("jobs: %w", err)
 	}
 	waitErr := e.await(ctx, woken)
-	stopErr := jobs.Stop(base)
-	return errors.Join(waitErr, stopErr)
+	e.finish()
+	close(ended)
+	stopErr := e.stopJobs(base, cancel, jobs, outbox != nil)
+	return errors.Join(waitErr, stopErr, sweepJobs(context.WithoutCancel(ctx), jobs, queue))
+}
+
+// stopJobs lets the looks in flight end. The outbox is not waited for: its
+// requests are cut, and what is in hand is put back durably.
+func (e *engine) stopJobs(ctx context.Context, cancel func(), jobs jobClient, outbox bool) error {
+	if outbox {
+		e.looks.Wait()
+		cancel()
+		return jobs.StopAndCancel(context.WithoutCancel(ctx))
+	}
+	return jobs.Stop(ctx)
+}
+
+// sweepJobs deletes the jobs of this run and of runs that died: they woke
+// workers that are gone, and hold no truth.
+func sweepJobs(ctx context.Context, jobs jobClient, queue string) error {
+	dead := []string{queue}
+	list, err := jobs.QueueList(ctx, river.NewQueueListParams().First(1000))
+	if err != nil {
+		return fmt.Errorf("list job queues: %w", err)
+	}
+	for _, q := range list.Queues {
+		// A living client refreshes its queue every few minutes.
+		if strings.HasPrefix(q.Name, queuePrefix) && time.Since(q.UpdatedAt) > time.Hour {
+			dead = append(dead, q.Name)
+		}
+	}
+	if _, err := jobs.JobDeleteMany(ctx, river.NewJobDeleteManyParams().Queues(dead...).First(10_000)); err != nil {
+		return fmt.Errorf("delete finished jobs: %w", err)
+	}
+	return nil
 }
 
 // await returns when nothing of the run remains, when the run must stop, or

@@ -16,7 +16,7 @@ import (
 )
 
 // progress shows a run while it goes on: a bar on a terminal, else a line now
-// and then. Failed looks are always told. With --json each look is also a line
+// and then. Failed looks are told, the first ones. With --json each look is also a line
 // of standard output.
 type progress struct {
 	app   *app
@@ -25,6 +25,7 @@ type progress struct {
 	mu     sync.Mutex
 	done   map[string]bool // sources with a finished look; nil when nobody counts
 	failed int64
+	told   int
 	bars   *mpb.Progress
 	bar    *mpb.Bar
 	next   time.Time // of the next plain line
@@ -71,7 +72,7 @@ func (p *progress) look(row catalog.LookRow) {
 	var line string
 	if row.Result == warc.Failed {
 		p.failed++
-		line = fmt.Sprintf("%s: %s %s", row.Error, row.URL, row.Detail)
+		line = p.failure(row)
 	} else if p.bar == nil && time.Now().After(p.next) {
 		p.next = time.Now().Add(progressEvery)
 		line = fmt.Sprintf("%d of %d pages, %d failed looks", len(p.done), p.total, p.failed)
@@ -85,6 +86,22 @@ func (p *progress) look(row catalog.LookRow) {
 		out = p.bars
 	}
 	fmt.Fprintln(out, line)
+}
+
+// maxTold bounds the failures that are told one by one.
+const maxTold = 20
+
+// failure words a failed look; after maxTold of them silence falls, since the
+// summary counts them and `captures --failed` lists them. The caller holds mu.
+func (p *progress) failure(row catalog.LookRow) string {
+	p.told++
+	switch {
+	case p.told < maxTold:
+		return fmt.Sprintf("%s: %s %s", row.Error, row.URL, row.Detail)
+	case p.told == maxTold:
+		return "more failures: fineprint captures --failed --run " + row.Run
+	}
+	return ""
 }
 
 // finish takes the bar away.

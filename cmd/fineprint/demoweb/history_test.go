@@ -253,8 +253,8 @@ func TestStory(t *testing.T) {
 	var moments []demoweb.Moment
 	for _, step := range demoweb.Story() {
 		moments = append(moments, step.Moment)
-		if !strings.Contains(step.Title, step.Moment.Time().Format("2 January 2006")) {
-			t.Errorf("%s: title %q does not name the day %s", step.Moment, step.Title, step.Moment.Time())
+		if step.Title == "" || strings.ContainsAny(step.Title, ".\n") {
+			t.Errorf("%s: title %q", step.Moment, step.Title)
 		}
 		if step.Text == "" || strings.Contains(step.Text, "\n") {
 			t.Errorf("%s: text %q is not one line", step.Moment, step.Text)

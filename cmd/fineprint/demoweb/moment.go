@@ -47,24 +47,24 @@ func (m Moment) String() string {
 // Step is what to tell a reader at a moment.
 type Step struct {
 	Moment Moment
-	Title  string // one line without a full stop
+	Title  string // one line without a full stop or the date
 	Text   string // a few sentences on one line, for the caller to wrap
 }
 
 // Story returns the steps in order of time.
 func Story() []Step {
 	return []Step{
-		{Before, "21 February 2024: the terms as they were",
+		{Before, "The terms as they were",
 			"Plumvane, an invented service, keeps photographs. Its terms ask for the licence that the service needs, " +
 				"in English and in Chinese. Thirteen pages are declared. The conditions for sellers are not fetched: robots.txt " +
 				"says no. The agreement for partners stands under the same rule and is fetched, because its declaration says " +
 				"robots: ignore and gives a reason. Both facts are recorded."},
-		{Announced, "17 October 2024: a change is announced",
+		{Announced, "A change is announced",
 			"The terms page now shows two texts: terms that will apply in a month, and below them the ones that apply today. " +
 				"The new ones have one sentence more. It is a bad day for crawlers as well: one page answers 503 and works " +
 				"at the second look, another answers 403 with a challenge, and a third sends a challenge with status 200, " +
-				"as if it were the text. All of it is kept, and nothing of it passes for a change of the terms."},
-		{After, "16 November 2024: the new terms apply",
+				"as if it were the text. All of it is kept as it came, and the failures are named for what they are."},
+		{After, "The new terms apply",
 			"Only the new terms are left on the page. Members' pictures now train artificial intelligence, and there is " +
 				"no way to opt out. One page is cut off in the middle: the half is kept, labelled truncated, and a " +
 				"second look gets the whole. Pages whose bytes have not changed cost a revisit record each."},

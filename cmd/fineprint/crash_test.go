@@ -1,0 +1,260 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fineprint-archive/fineprint/archive/catalog/pgtest"
+)
+
+// crashSteps are the durable steps of a run, in their order. "response" is not
+// one of package archive: the web kills the program while a response is half
+// sent.
+var crashSteps = []string{"response", "exchange", "manifest", "transaction", "close", "put", "pending", "catalog", "drop"}
+
+// perPage are the steps that come once or more for each page; the others come
+// once for each WARC.
+const perPage = 4
+
+// crashRounds returns how often the program is killed at random (from
+// FINEPRINT_CRASH_ROUNDS, default 5), and how often inside each named step: a
+// fifth of that.
+func crashRounds(t *testing.T) (random, each int) {
+	t.Helper()
+	random = 5
+	if s := os.Getenv("FINEPRINT_CRASH_ROUNDS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			t.Fatalf("FINEPRINT_CRASH_ROUNDS=%q: want a number above 0", s)
+		}
+		random = n
+	}
+	return random, max(1, random/5)
+}
+
+// crash is one kill: inside a step, or at random.
+type crash struct {
+	step  string // "" for at random
+	count int    // which time that step is reached
+}
+
+func (c crash) String() string {
+	if c.step == "" {
+		return "random"
+	}
+	return fmt.Sprintf("%s:%d", c.step, c.count)
+}
+
+// crashes lists the kills of one database, shuffled.
+func crashes(random, each int, r *rand.Rand) []crash {
+	var list []crash
+	for range random {
+		list = append(list, crash{})
+	}
+	for i, step := range crashSteps {
+		for range each {
+			count := 1 + r.IntN(2)
+			if i < perPage {
+				count = 1 + r.IntN(12)
+			}
+			list = append(list, crash{step, count})
+		}
+	}
+	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list
+}
+
+// crashLanes archives are killed side by side on each database: after a kill the
+// program waits for the leases of the dead one, which costs time and no work.
+const crashLanes = 7
+
+// TestCrash kills crawls of a changing web with SIGKILL, at random and inside
+// each named step, lets the next run mend what is left, and checks after each
+// that nothing is lost or doubled (lane.check). FINEPRINT_CRASH_ROUNDS says how
+// often.
+func TestCrash(t *testing.T) {
+	random, each := crashRounds(t)
+	const seed = 2024_10_17
+	eachDatabase(t, func(t *testing.T, dsn func(*testing.T) string) {
+		kills := crashes(random, each, rand.New(rand.NewPCG(seed, uint64(len(t.Name())))))
+		total := &crashCounts{kills: map[string]int{}}
+		t.Cleanup(func() { t.Log(total) })
+		lanes := min(crashLanes, len(kills))
+		for i := range lanes {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				l := newLane(t, dsn(t), i, total)
+				for k := i; k < len(kills); k += lanes {
+					l.round(t, kills[k], k)
+				}
+				l.end(t)
+			})
+		}
+	})
+}
+
+// crashCounts is what the rounds of one database add up to.
+type crashCounts struct {
+	mu          sync.Mutex
+	kills       map[string]int // by step
+	checks      int
+	looks       int64         // at the ends
+	interrupted int           // looks entered as interrupted
+	recovered   int           // begun looks whose manifest was found
+	slowest     time.Duration // from a kill to the first request to the host that was asked last
+}
+
+func (c *crashCounts) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kills := 0
+	var parts []string
+	for _, step := range slices.Sorted(maps.Keys(c.kills)) {
+		kills += c.kills[step]
+		parts = append(parts, fmt.Sprintf("%s %d", step, c.kills[step]))
+	}
+	return fmt.Sprintf("%d kills (%s), %d checks, %d looks, of them interrupted %d, recovered with their manifest %d; every host asked again at most %.1f s after a kill",
+		kills, strings.Join(parts, ", "), c.checks, c.looks, c.interrupted, c.recovered, c.slowest.Seconds())
+}
+
+// lane is one archive that is killed again and again.
+type lane struct {
+	*program
+	web    *testWeb
+	dsn    string
+	total  *crashCounts
+	random *rand.Rand
+	took   time.Duration // of the first, undisturbed crawl
+
+	every   bool              // each look with new bytes has an outbox row; else one per source
+	objects map[string]string // SHA-256 of every object seen, by key
+	mended  map[string]bool   // "source n" of the looks entered as interrupted
+}
+
+func newLane(t *testing.T, dsn string, number int, total *crashCounts) *lane {
+	t.Helper()
+	l := &lane{web: startWeb(t, 8), dsn: dsn, total: total, random: rand.New(rand.NewPCG(7, uint64(number))),
+		every: number%2 == 0, objects: map[string]string{}, mended: map[string]bool{}}
+	scale := "1"
+	if l.every {
+		scale = "1e9" // the week between two submissions is over at once
+	}
+	l.program = newProgram(t, fmt.Sprintf(`archive: archive
+database: %s
+declarations: [declarations]
+operator: crash test
+crawl: {delay: 0s, retry_delay: 50ms, timeout: 10s, concurrency: 4, allow_private_networks: true}
+seal: {max_bytes: 48KiB}
+wayback: {access_key: crash-access, secret_key: crash-secret, time_scale: %s}
+`, dsn, scale), l.web.declarations())
+	began := time.Now()
+	l.must(t, []int{exitPartly}, "crawl", "-q") // each host has a page that is gone
+	l.took = time.Since(began)
+	l.check(t)
+	return l
+}
+
+// round lets the program be killed once, lets it mend itself, and checks.
+func (l *lane) round(t *testing.T, c crash, number int) {
+	t.Helper()
+	l.web.next()
+	at := l.kill(t, c)
+	var begun []string
+	if c.step != "" {
+		begun = l.begun(t)
+	}
+	l.web.mark()
+	mend := "seal"
+	if number%2 == 0 {
+		mend = "crawl"
+	}
+	after := l.must(t, []int{exitDone, exitPartly}, mend, "-q")
+	if mend == "crawl" {
+		l.hostsFree(t, c, at, after)
+	}
+	l.check(t)
+	l.settled(t, c, begun)
+}
+
+// kill runs crawls until one is killed as c says, and returns when that was.
+func (l *lane) kill(t *testing.T, c crash) time.Time {
+	t.Helper()
+	for try := range 20 {
+		cmd := l.command(t, "crawl", "-q")
+		started := func(*os.Process) {}
+		switch c.step {
+		case "":
+			after := time.Duration(l.random.Int64N(int64(l.took) * 5 / 4))
+			started = func(p *os.Process) {
+				timer := time.AfterFunc(after, func() { p.Kill() })
+				t.Cleanup(func() { timer.Stop() })
+			}
+		case "response":
+			started = func(p *os.Process) { l.web.cutHalf(c.count, func() { p.Kill() }) }
+		default:
+			cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%s:%d", killEnv, c.step, max(1, c.count-try)))
+		}
+		o := finish(t, cmd, started)
+		at := time.Now()
+		l.web.cutHalf(0, nil)
+		if o.killed {
+			l.total.mu.Lock()
+			defer l.total.mu.Unlock()
+			l.total.kills[strings.Split(c.String(), ":")[0]]++
+			return at
+		}
+		// The run was over before it was to be killed.
+		o.want(t, []int{exitDone, exitPartly}, "crawl, to be killed at", c.String())
+		l.web.next()
+	}
+	t.Fatalf("no crawl was killed at %s", c)
+	return time.Time{}
+}
+
+// hostsFree checks that every host was asked again within 10 seconds of the kill.
+func (l *lane) hostsFree(t *testing.T, c crash, at time.Time, after outcome) {
+	t.Helper()
+	asked := l.web.asked()
+	for _, host := range l.web.hosts {
+		first, ok := asked[host]
+		took := first.Sub(at)
+		if !ok || took > 10*time.Second {
+			t.Errorf("killed at %s: host %s was asked again after %v (asked %v), want within 10 s\n%s", c, host, took, ok, after)
+			continue
+		}
+		l.total.mu.Lock()
+		l.total.slowest = max(l.total.slowest, took)
+		l.total.mu.Unlock()
+	}
+}
+
+// end makes an undisturbed crawl, and rebuilds the archive into both databases.
+func (l *lane) end(t *testing.T) {
+	t.Helper()
+	l.web.next()
+	l.must(t, []int{exitPartly}, "crawl", "-q")
+	l.check(t)
+	want := dump(t, l.dsn)
+	for name, dsn := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "again.sqlite"), "postgres": pgtest.Start(t)} {
+		file := l.path("dump-" + name)
+		l.must(t, []int{exitDone}, "rebuild", "--database", dsn, "--dump", file)
+		got, err := os.ReadFile(file)
+		must(t, err)
+		if string(got) != want {
+			t.Errorf("rebuilt into %s: the dump differs from that of the live catalog: %s", name, firstDifference(string(got), want))
+		}
+	}
+	l.total.mu.Lock()
+	defer l.total.mu.Unlock()
+	l.total.looks += int64(strings.Count(want, `{"table":"looks"`))
+	l.total.interrupted += len(l.mended)
+}
