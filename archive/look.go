@@ -23,11 +23,17 @@ type Look struct {
 	prev   *warc.Prev
 	last   catalog.LastPayload
 
-	members   []warc.Member
-	exchanges []warc.ExchangeNote
-	records   []catalog.RecordRow
-	stored    map[payloadKey]warc.Reference // full responses of this very look
-	revisits  map[string]*warc.Reference    // by id of the revisit record
+	members  []warc.Member
+	rows     lookRows
+	stored   map[payloadKey]warc.Reference // full responses of this very look
+	revisits map[string]*warc.Reference    // by id of the revisit record
+}
+
+// lookRows are what the catalog enters together with a look.
+type lookRows struct {
+	records      []catalog.RecordRow
+	declarations []catalog.DeclarationRow
+	requisites   bool // were visited
 }
 
 type payloadKey struct {
@@ -44,15 +50,16 @@ type Plan struct {
 }
 
 // Begin allocates the next number of the source and opens a look. decl is the
-// source's canonical declaration, stored once per digest.
-func (a *Archive) Begin(ctx context.Context, source declaration.Source, decl []byte) (*Look, error) {
+// source's canonical declaration, stored once per digest; known is what the
+// catalog said of the source when it was due, nil to ask again.
+func (a *Archive) Begin(ctx context.Context, source declaration.Source, decl []byte, known *catalog.SourceState) (*Look, error) {
 	w, err := a.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	l := &Look{a: a, w: w, source: source, decl: decl, stored: map[payloadKey]warc.Reference{}, revisits: map[string]*warc.Reference{}}
 	begun, err := a.cfg.Catalog.BeginLook(ctx, catalog.Begin{
-		Source: source.ID, Run: a.cfg.Run, Spool: a.spool, WARC: w.name, At: a.cfg.Now(),
+		Source: source.ID, Run: a.cfg.Run, Spool: a.spool, WARC: w.name, At: a.cfg.Now(), Known: known,
 		ManifestID: func(n int64) string {
 			l.ids = warc.NewLook(source.ID, n, a.cfg.Rand)
 			return l.ids.ManifestID()
@@ -139,7 +146,6 @@ func (l *Look) note(records []*warc.Record, placed []warc.Placed) {
 
 // remember keeps what Finish needs to know of a stored exchange.
 func (l *Look) remember(ex *warc.Exchange, stored warc.Stored, ref *warc.Reference) {
-	l.exchanges = append(l.exchanges, exchangeNote(ex, stored))
 	if stored.ResponseID == "" {
 		return
 	}
@@ -150,7 +156,6 @@ func (l *Look) remember(ex *warc.Exchange, stored warc.Stored, ref *warc.Referen
 			ref = &same
 		}
 		l.revisits[stored.ResponseID] = ref
-		l.exchanges[len(l.exchanges)-1].SameAs = ref
 		return
 	}
 	if ex.Truncated != "" || ex.PayloadSize == 0 {
@@ -159,7 +164,7 @@ func (l *Look) remember(ex *warc.Exchange, stored warc.Stored, ref *warc.Referen
 	l.stored[payloadKey{ex.URI, ex.PayloadSHA256, ex.PayloadSize}] = warc.Reference{
 		Record: stored.ResponseID, URI: ex.URI, Date: ex.Began,
 	}
-	l.records = append(l.records, catalog.RecordRow{
+	l.rows.records = append(l.rows.records, catalog.RecordRow{
 		URI: ex.URI, SHA256: ex.PayloadSHA256, Size: ex.PayloadSize,
 		RecordID: stored.ResponseID, Date: ex.Began, WARC: l.w.name,
 	})
@@ -190,7 +195,8 @@ func (l *Look) Finish(ctx context.Context, m *warc.Manifest, plan Plan) (catalog
 	}
 	l.a.cfg.Step("transaction")
 	row := lookRow(m, l.ids.ManifestID(), placed[0], l.w.key)
-	err = l.a.enter(ctx, row, l.records, requisites(m), plan)
+	l.rows.requisites = requisites(m)
+	err = l.a.enter(ctx, row, l.rows, plan)
 	return row, err
 }
 
@@ -204,12 +210,14 @@ func (l *Look) N() int64 { return l.n }
 // declare stores the declaration if no sealed WARC nor this one holds it.
 func (l *Look) declare(ctx context.Context, m *warc.Manifest) error {
 	m.Declaration = warc.SumSHA256(l.decl)
-	known, err := l.a.cfg.Catalog.DeclarationStored(ctx, m.Declaration, l.w.name)
-	if err != nil {
-		return fmt.Errorf("look up declaration: %w", err)
-	}
-	if known {
-		return nil
+	if l.n > 1 { // it names the source, so nobody else can have stored it
+		known, err := l.a.cfg.Catalog.DeclarationStored(ctx, m.Declaration, l.w.name)
+		if err != nil {
+			return fmt.Errorf("look up declaration: %w", err)
+		}
+		if known {
+			return nil
+		}
 	}
 	record, err := warc.DeclarationRecord(warc.Meta{ID: warc.NewID(l.a.cfg.Rand), Date: l.a.cfg.Now(), WarcinfoID: l.w.info}, l.decl)
 	if err != nil {
@@ -218,9 +226,10 @@ func (l *Look) declare(ctx context.Context, m *warc.Manifest) error {
 	if _, err := l.w.append(record); err != nil {
 		return err
 	}
-	return l.a.cfg.Catalog.StoreDeclaration(ctx, catalog.DeclarationRow{
+	l.rows.declarations = append(l.rows.declarations, catalog.DeclarationRow{
 		SHA256: m.Declaration, Canonical: l.decl, WARC: l.w.name, RecordID: record.ID(),
 	})
+	return nil
 }
 
 // complete fills in what only the archive knows.
@@ -229,14 +238,11 @@ func (l *Look) complete(m *warc.Manifest) {
 	m.Source, m.URL, m.AcceptLanguage, m.Vantage = l.source.ID, l.source.URL, l.source.AcceptLanguage, l.source.Vantage
 	m.N, m.Prev = l.n, l.prev
 	m.Run, m.Tool = l.a.cfg.Run, l.a.cfg.Tool
-	m.Members, m.Exchanges = l.members, l.exchanges
+	m.Members = l.members
+	l.refer(m)
+	terse(m)
 	if m.Payload == nil {
 		return
-	}
-	for i := range m.Exchanges {
-		if note := &m.Exchanges[i]; note.Response == m.Payload.Record {
-			note.Size, note.SHA256, note.TLS, note.SameAs = 0, warc.Digest{}, nil, nil // they stand above
-		}
 	}
 	switch {
 	case l.last.SHA256.IsZero():
@@ -246,36 +252,59 @@ func (l *Look) complete(m *warc.Manifest) {
 	default:
 		m.Bytes = warc.BytesDifferent
 	}
-	m.SameAs = l.revisits[m.Payload.Record]
 }
 
-// exchangeNote says of an exchange what its records do not.
-func exchangeNote(ex *warc.Exchange, stored warc.Stored) warc.ExchangeNote {
-	note := warc.ExchangeNote{
-		Kind: ex.Kind, Request: stored.RequestID, Response: stored.ResponseID, Via: ex.Via,
-		Ms: ex.Ended.Sub(ex.Began).Milliseconds(), Status: ex.Status,
-		Truncated: ex.Truncated, Error: ex.Error, Detail: ex.Detail,
-		Size: ex.PayloadSize, SHA256: ex.PayloadSHA256, TLS: sessionOf(ex.TLS),
+// refer names the full records behind revisit records. The revisit record itself
+// says their address and date.
+func (l *Look) refer(m *warc.Manifest) {
+	for i := range m.Exchanges {
+		note := &m.Exchanges[i]
+		ref := l.revisits[note.Response]
+		switch {
+		case ref == nil:
+		case m.Payload != nil && m.Payload.Record == note.Response:
+			m.SameAs = &warc.Reference{Record: ref.Record, WARC: ref.WARC}
+		default:
+			note.SameAs = &warc.Reference{Record: ref.Record, WARC: ref.WARC}
+		}
 	}
-	if stored.RequestID == "" {
-		note.URI = ex.URI
-	}
-	if ex.Peer.IsValid() {
-		note.Peer = ex.Peer.String()
-	}
-	return note
 }
 
-func sessionOf(t *warc.TLS) *warc.Session {
-	if t == nil {
-		return nil
+// terse drops from a manifest what stands in the records that it names and what
+// goes without saying (docs/FORMATS.md): manifests are most of what an unchanged
+// page costs.
+func terse(m *warc.Manifest) {
+	for i := range m.Exchanges {
+		note := &m.Exchanges[i]
+		if note.Kind == warc.KindPage {
+			note.Kind = ""
+		}
+		if note.Response != "" {
+			note.Request, note.Status = "", 0
+			terseSession(note.TLS)
+		}
 	}
-	return &warc.Session{Version: t.Version, Cipher: t.Cipher, ALPN: t.ALPN, Chain: warc.ChainDigest(t.Chain), Error: t.Error}
+	if m.Payload != nil {
+		terseSession(m.TLS)
+	}
+	if r := m.Robots; r != nil && r.Policy == "obey" && r.Verdict == "allowed" {
+		m.Robots = nil
+	}
+}
+
+// terseSession leaves what the response record does not say.
+func terseSession(s *warc.Session) {
+	if s != nil {
+		s.Version, s.Cipher, s.ALPN = "", "", ""
+	}
 }
 
 // enter writes a finished look into the catalog; recovery uses it too.
-func (a *Archive) enter(ctx context.Context, row catalog.LookRow, records []catalog.RecordRow, requisites bool, plan Plan) error {
-	finish := catalog.Finish{Look: row, Records: records, NextAt: plan.NextAt, Attempt: plan.Attempt, Retry: plan.Retry, Requisites: requisites}
+func (a *Archive) enter(ctx context.Context, row catalog.LookRow, rows lookRows, plan Plan) error {
+	finish := catalog.Finish{
+		Look: row, Records: rows.records, Declarations: rows.declarations, Requisites: rows.requisites,
+		NextAt: plan.NextAt, Attempt: plan.Attempt, Retry: plan.Retry,
+	}
 	fresh := row.Bytes == warc.BytesFirst || row.Bytes == warc.BytesDifferent
 	if a.cfg.WaybackEvery > 0 && row.Result == warc.Captured && fresh {
 		finish.Outbox = &catalog.OutboxNew{Source: row.Source, N: row.N, URL: row.URL, Cause: string(row.Bytes), At: row.Ended, AtMostEvery: a.cfg.WaybackEvery}

@@ -153,7 +153,7 @@ func (a *Archive) enterFrom(ctx context.Context, row catalog.WARCRow, name strin
 		}
 		look := lookRow(found.m, found.id, found.at, row.Key)
 		look.Spool = a.spool
-		if err := a.enter(ctx, look, scan.recordsOf(found.m, row.Name), requisites(found.m), Plan{NextAt: a.cfg.Now()}); err != nil {
+		if err := a.enter(ctx, look, lookRows{records: scan.recordsOf(found.m, row.Name), requisites: requisites(found.m)}, Plan{NextAt: a.cfg.Now()}); err != nil {
 			return err
 		}
 	}
@@ -170,10 +170,13 @@ func (a *Archive) interrupt(ctx context.Context, row catalog.WARCRow, file *warc
 	half := scan.halfLooks()
 	for id, look := range unfinished {
 		if look.WARC == row.Name && half[id] == nil {
-			half[id] = &halfLook{source: look.Source, n: look.N}
+			half[id] = &halfLook{}
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(half)) {
+		if row, ok := unfinished[id]; ok {
+			half[id].source, half[id].n = row.Source, row.N
+		}
 		if err := a.interruptOne(ctx, w, id, half[id], unfinished[id]); err != nil {
 			return err
 		}
@@ -220,7 +223,7 @@ func (a *Archive) interruptOne(ctx context.Context, w *openWARC, id string, half
 	if err := w.file.SyncTo(end(placed)); err != nil {
 		return err
 	}
-	return a.enter(ctx, lookRow(m, id, placed[0], w.key), nil, false, Plan{NextAt: a.cfg.Now()})
+	return a.enter(ctx, lookRow(m, id, placed[0], w.key), lookRows{}, Plan{NextAt: a.cfg.Now()})
 }
 
 // enterTraceless enters looks that had begun and left no file behind: their

@@ -111,8 +111,8 @@ func placedOf(rec *warc.Record) warc.Placed {
 // addMember files a record under its look, and full responses as targets of
 // later revisits.
 func (s *scan) addMember(rec *warc.Record) error {
-	source, n, ok := rec.Look()
-	if !ok {
+	id := rec.Manifest()
+	if id == "" {
 		return nil // a certificate chain
 	}
 	date, err := rec.Date()
@@ -125,11 +125,13 @@ func (s *scan) addMember(rec *warc.Record) error {
 	if rec.Type() == warc.TypeResponse {
 		s.responses[rec.ID()] = warc.Reference{Record: rec.ID(), URI: rec.TargetURI(), Date: date}
 	}
-	id := rec.Manifest()
 	h := s.looks[id]
 	if h == nil {
-		h = &halfLook{source: source, n: n, uri: rec.TargetURI(), began: date}
+		h = &halfLook{uri: rec.TargetURI(), began: date}
 		s.looks[id] = h
+	}
+	if source, n, ok := rec.Look(); ok {
+		h.source, h.n = source, n
 	}
 	placed := placedOf(rec)
 	h.members = append(h.members, warc.Member{Record: rec.ID(), Type: rec.Type(), SHA256: placed.SHA256, Offset: placed.Offset, Length: placed.Length})

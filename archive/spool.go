@@ -108,6 +108,5 @@ func (w *openWARC) chainRecord(chain [][]byte, meta warc.Meta) (*warc.Record, er
 	if known {
 		return nil, nil
 	}
-	meta.WarcinfoID = w.info
 	return warc.CertificateChain(meta, chain)
 }

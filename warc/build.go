@@ -114,7 +114,6 @@ func (b *exchangeBuilder) request() error {
 		return nil
 	}
 	r := b.begin(TypeRequest, b.stored.RequestID)
-	r.Header.Add(fieldConcurrentTo, bracket(b.stored.ResponseID))
 	if b.ex.Response == nil {
 		b.session(&r.Header, "http/1.1")
 	}

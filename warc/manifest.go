@@ -56,7 +56,7 @@ type Manifest struct {
 
 	Payload *Payload `json:"payload,omitempty"` // of the page's last response
 	TLS     *Session `json:"tls,omitempty"`     // of the connection that carried it
-	Robots  *Robots  `json:"robots,omitempty"`
+	Robots  *Robots  `json:"robots,omitempty"`  // nil: obeyed, and the page is allowed
 
 	Declaration Digest `json:"declaration_sha256,omitzero"`
 	Run         string `json:"run"`
@@ -75,8 +75,8 @@ type Prev struct {
 // Reference names a record by everything a revisit record says of it.
 type Reference struct {
 	Record string    `json:"record"`
-	URI    string    `json:"uri"`
-	Date   time.Time `json:"date"`
+	URI    string    `json:"uri,omitempty"`  // "" in a manifest: the revisit record says it
+	Date   time.Time `json:"date,omitzero"`  // likewise
 	WARC   string    `json:"warc,omitempty"` // object key, "" if the same file
 }
 
@@ -95,10 +95,10 @@ type Payload struct {
 
 // Session is what is kept of a TLS connection beside its certificate chain.
 type Session struct {
-	Version string `json:"version"`
-	Cipher  string `json:"cipher"`
-	ALPN    string `json:"alpn,omitempty"`
-	Chain   Digest `json:"chain"` // SHA-256 over the concatenated DER certificates
+	Version string `json:"version,omitempty"` // "" with a response record, which says it
+	Cipher  string `json:"cipher,omitempty"`  // likewise
+	ALPN    string `json:"alpn,omitempty"`    // likewise: http/1.1 or none
+	Chain   Digest `json:"chain"`             // SHA-256 over the concatenated DER certificates
 	Error   string `json:"error,omitempty"`
 }
 
@@ -112,16 +112,16 @@ type Robots struct {
 
 // ExchangeNote tells about one exchange what its records do not.
 type ExchangeNote struct {
-	Kind      Kind       `json:"kind"`
-	URI       string     `json:"uri,omitempty"` // omitted if there is a request record
-	Request   string     `json:"request,omitempty"`
+	Kind      Kind       `json:"kind,omitempty"`    // "" is page
+	URI       string     `json:"uri,omitempty"`     // omitted if there is a request record
+	Request   string     `json:"request,omitempty"` // "" with a response record, which names it
 	Response  string     `json:"response,omitempty"`
 	Via       string     `json:"via,omitempty"`
 	SameAs    *Reference `json:"same_as,omitempty"` // of a revisit record; the page's stands in Manifest.SameAs
 	Ms        int64      `json:"ms"`                // from the request's start to the end
 	Size      int64      `json:"size,omitempty"`    // of the entity body; the page's stands in Payload
 	SHA256    Digest     `json:"sha256,omitzero"`   // of the entity body; the page's stands in Payload
-	Status    int        `json:"status,omitempty"`
+	Status    int        `json:"status,omitempty"`  // 0 with a response record, which says it
 	Peer      string     `json:"peer,omitempty"`
 	TLS       *Session   `json:"tls,omitempty"` // of other connections than the page's
 	Truncated Truncation `json:"truncated,omitempty"`

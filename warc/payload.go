@@ -97,13 +97,10 @@ func entityBody(head []byte, body *bufio.Reader) io.Reader {
 
 // beginsChunk reports whether the body begins with the size of a chunk.
 func beginsChunk(body *bufio.Reader) bool {
-	line, err := body.Peek(1)
-	if err != nil {
-		return true // an empty body: let the chunked reader say what is missing
-	}
 	for n := 1; n <= 18; n++ {
-		if line, err = body.Peek(n); err != nil {
-			return true
+		line, err := body.Peek(n)
+		if err != nil {
+			return true // let the chunked reader say what is missing
 		}
 		c := line[n-1]
 		if c == '\r' || c == '\n' || c == ';' || c == ' ' || c == '\t' {

@@ -356,15 +356,14 @@ func (s *reading) end() error {
 	if !s.gzip {
 		return nil
 	}
-	next, err := s.from.Peek(1)
-	switch {
+	switch _, err := s.from.Peek(1); {
 	case err == io.EOF:
 		s.rd.member = false
 		return nil
 	case err != nil:
 		return s.fail("the gzip member is damaged", err)
 	}
-	if next, _ = s.from.Peek(5); string(next) != "WARC/" {
+	if next, _ := s.from.Peek(5); string(next) != "WARC/" {
 		return s.fail(fmt.Sprintf("%.8q follows in its gzip member", next), nil)
 	}
 	if len(s.problems) == 0 || s.problems[0].Rule != "gzip-member" {

@@ -71,23 +71,22 @@ func (r *Record) Size() int64 {
 }
 
 // Look returns what Fineprint-Look says: the source and the number of the look
-// that the record belongs to. ok is false if the record belongs to none.
+// that the record belongs to. ok is false if it does not say, which only
+// requests do.
 func (r *Record) Look() (source string, n int64, ok bool) {
 	source, number, _ := strings.Cut(r.Header.Get(FieldLook), " ")
 	n, err := strconv.ParseInt(number, 10, 64)
 	return source, n, err == nil
 }
 
-// Manifest returns the id of the manifest of the record's look, "" if it belongs
-// to none. It is the first WARC-Concurrent-To of such a record.
+// Manifest returns the id of the manifest of the record's look, "" if its id is
+// not one that a look hands out.
 func (r *Record) Manifest() string {
-	if r.Header.Get(FieldLook) == "" {
+	id, err := ManifestOf(r.ID())
+	if err != nil {
 		return ""
 	}
-	if r.Header.Get(fieldContentType) == MediaManifest {
-		return r.ID()
-	}
-	return unbracket(r.Header.Get(fieldConcurrentTo))
+	return id
 }
 
 // Block returns a reader of the block. Of a record from a Reader it can be read
@@ -131,13 +130,14 @@ func newRecord(typ string, m Meta) *Record {
 	h := &r.Header
 	h.Add(fieldType, typ)
 	h.Add(fieldRecordID, bracket(m.ID))
-	if m.Look != nil {
-		if m.ID != m.Look.ManifestID() {
-			h.Add(fieldConcurrentTo, bracket(m.Look.ManifestID()))
-		}
+	if typ == TypeRequest && m.Look != nil {
 		h.Add(FieldLook, m.Look.field())
 	}
-	h.Add(fieldWarcinfoID, bracket(m.WarcinfoID))
+	if m.Look == nil || m.ID == m.Look.ManifestID() {
+		// The other records of a look have it from their manifest, whose id is
+		// theirs but for the end.
+		h.Add(fieldWarcinfoID, bracket(m.WarcinfoID))
+	}
 	h.Add(fieldDate, FormatDate(m.Date))
 	return r
 }

@@ -145,6 +145,7 @@ type validator struct {
 	moved    bool                   // a member lies elsewhere than its manifest says
 	seen     map[string]*seenRecord // by record id
 	looks    map[string]*seenLook   // by manifest id
+	stray    *Finding               // the first record of an exchange that belongs to no look
 	pending  map[string]Finding     // by the id of a record referred to and not seen yet
 }
 
@@ -169,6 +170,9 @@ type payloadFacts struct {
 type seenLook struct {
 	first   Finding // where it began
 	records []string
+	source  string // what Fineprint-Look of a request says
+	n       int64
+	named   bool // a request said so: the look is ours
 	done    bool
 }
 
@@ -309,11 +313,15 @@ func (v *validator) end() {
 		}
 	}
 	for id, l := range v.looks {
-		if !l.done {
+		// A file with manifests is ours: nothing in it stands outside a look.
+		if !l.done && (l.named || v.report.Looks > 0) {
 			f := l.first
 			f.Severity, f.Rule, f.Message = SeverityError, "manifest", fmt.Sprintf("the look has no manifest (%s)", id)
 			late = append(late, f)
 		}
+	}
+	if v.stray != nil && v.report.Looks > 0 {
+		late = append(late, *v.stray)
 	}
 	slices.SortFunc(late, func(a, b Finding) int {
 		if a.Offset != b.Offset {

@@ -9,6 +9,9 @@ import (
 	"slices"
 )
 
+// exchangeTypes are the types of records that belong to a look.
+var exchangeTypes = []string{TypeRequest, TypeResponse, TypeRevisit, TypeMetadata}
+
 // manifestBlock reads the block of a manifest.
 func (v *validator) manifestBlock(rec *Record, report reporter) (*Manifest, error) {
 	block, err := rec.ReadBlock(MaxManifest)
@@ -36,7 +39,10 @@ func (v *validator) look(rec *Record, manifest *Manifest, report reporter) {
 	id := rec.Manifest()
 	if id == "" {
 		if manifest != nil {
-			report(SeverityError, "manifest", "no %s", FieldLook)
+			report(SeverityError, "manifest", "the record id is not that of a manifest")
+		}
+		if v.stray == nil && slices.Contains(exchangeTypes, rec.Type()) {
+			v.stray = &Finding{rec.Offset, rec.ID(), SeverityError, "member", "the record belongs to no look, and others of the file do"}
 		}
 		return
 	}
@@ -44,6 +50,10 @@ func (v *validator) look(rec *Record, manifest *Manifest, report reporter) {
 	if l == nil {
 		l = &seenLook{first: Finding{Offset: rec.Offset, RecordID: rec.ID()}}
 		v.looks[id] = l
+	}
+	source, n, named := rec.Look()
+	if named {
+		l.source, l.n, l.named = source, n, true
 	}
 	if l.done {
 		report(SeverityError, "order", "the record stands behind the manifest of its look")
@@ -58,8 +68,8 @@ func (v *validator) look(rec *Record, manifest *Manifest, report reporter) {
 		return
 	}
 	v.report.Looks++
-	if source, n, _ := rec.Look(); source != manifest.Source || n != manifest.N {
-		report(SeverityError, "manifest", "%s says %s %d, the manifest %s %d", FieldLook, source, n, manifest.Source, manifest.N)
+	if l.named && (l.source != manifest.Source || l.n != manifest.N) {
+		report(SeverityError, "manifest", "%s says %s %d, the manifest %s %d", FieldLook, l.source, l.n, manifest.Source, manifest.N)
 	}
 	v.members(l, manifest, report)
 	v.payloads(manifest, report)

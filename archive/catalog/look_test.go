@@ -79,6 +79,38 @@ func TestLookLife(t *testing.T) {
 	})
 }
 
+// What the caller knows of the source is used if it is still true.
+func TestBeginLookKnown(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, dsn string) {
+		db := openWith(t, dsn, catalog.Options{Now: func() time.Time { return noon }})
+		declare(t, db, 1)
+		openWARC(t, db)
+		first := look(t, db, "s0", noon.Add(-24*time.Hour), "v1")
+		due, err := db.DueSources(ctx, "", "host0.example", noon, 1)
+		must(t, err)
+		beginKnown := func() catalog.Begun {
+			t.Helper()
+			b, err := db.BeginLook(ctx, catalog.Begin{Source: "s0", Run: "run1", Spool: "spool1", At: noon, Known: &due[0], ManifestID: manifestID("s0")})
+			must(t, err)
+			return b
+		}
+		second := beginKnown()
+		if second.N != 2 || second.Prev.Manifest != first.ID || second.Last.SHA256 != first.PayloadSHA256 || second.Last.RecordID != first.RecordID {
+			t.Errorf("BeginLook = %+v, want n 2 after look 1", second)
+		}
+		if third := beginKnown(); third.N != 3 || third.Prev.Manifest != first.ID {
+			t.Errorf("BeginLook with old knowledge = %+v, want n 3 after look 1", third)
+		}
+		must(t, db.FinishLook(ctx, catalog.Finish{Look: captured("s0", 3, noon, "v3"), NextAt: noon}))
+		if fourth := beginKnown(); fourth.N != 4 || fourth.Prev.Manifest != manifestID("s0")(3) || fourth.Last.N != 3 {
+			t.Errorf("BeginLook with old knowledge = %+v, want n 4 after look 3", fourth)
+		}
+		if looks, err := db.UnfinishedLooks(ctx, "spool1"); err != nil || len(looks) != 2 || looks[0].URL != "https://host0.example/terms/0" {
+			t.Errorf("UnfinishedLooks = %+v, %v, want two at the address of the source", looks, err)
+		}
+	})
+}
+
 func TestBeginLookUnknownSource(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, dsn string) {
 		db := open(t, dsn)
@@ -152,7 +184,7 @@ func TestLookFilter(t *testing.T) {
 		db := open(t, dsn)
 		set := declared(4)
 		// One source serves two documents, in two languages.
-		set.Documents = append(set.Documents, catalog.DocumentRow{ID: "svc0/privacy-policy/ja", Service: "Service 0", ServiceID: "svc0", Terms: "Privacy Policy", Lang: "ja", Sources: []string{"s0", "s1"}})
+		set.Documents = append(set.Documents, catalog.DocumentRow{ID: "svc0/privacy-policy/ja", Service: "Service 0", ServiceID: "svc0", Terms: "Privacy Policy", Lang: "ja", Sources: []string{"s0", "s1", "s0"}})
 		_, err := db.SyncDeclarations(ctx, nil, set)
 		must(t, err)
 		openWARC(t, db)

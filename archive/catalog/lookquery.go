@@ -71,7 +71,6 @@ func (f *LookFilter) where() *where {
 	if f.Document != "" || f.Service != "" || f.Terms != "" || f.Lang != "" {
 		var d where
 		d.args = w.args
-		d.add("sd.source = l.source")
 		d.equal("d.id", f.Document)
 		if f.Service != "" {
 			d.add("(d.service_id = ? OR d.service = ?)", f.Service, f.Service)
@@ -79,7 +78,7 @@ func (f *LookFilter) where() *where {
 		d.equal("d.terms", f.Terms)
 		d.equal("d.lang", f.Lang)
 		w.args = d.args
-		w.add("EXISTS (SELECT 1 FROM source_documents sd JOIN documents d ON d.id = sd.document" + d.sql() + ")")
+		w.add("l.source IN (SELECT sd.source FROM source_documents sd JOIN documents d ON d.id = sd.document" + d.sql() + ")")
 	}
 	if !f.Since.IsZero() {
 		w.add("l.time >= ?", timeText(f.Since))
@@ -105,22 +104,10 @@ func (f *LookFilter) where() *where {
 // holds one look in memory at a time. The first error ends the sequence. A
 // connection is in use until then: do not nest many of these.
 func (db *DB) Looks(ctx context.Context, f LookFilter) iter.Seq2[LookRow, error] {
-	w := f.where()
-	order := " ORDER BY l.time, l.source, l.n"
-	if f.Newest {
-		order = " ORDER BY l.time DESC, l.source DESC, l.n DESC"
-	}
-	inner := "SELECT l.* FROM looks l" + w.sql() + order
-	if f.Limit > 0 {
-		inner += fmt.Sprintf(" LIMIT %d", f.Limit)
-	}
-	query := "SELECT " + lookColumns + `, COALESCE(d.id, ''), COALESCE(d.service, ''), COALESCE(d.service_id, ''), COALESCE(d.terms, ''), COALESCE(d.lang, '')
-		FROM (` + inner + `) l JOIN sources s ON s.id = l.source
-		LEFT JOIN (SELECT DISTINCT source, document FROM source_documents) sd ON sd.source = l.source
-		LEFT JOIN documents d ON d.id = sd.document` + order + ", d.id"
+	query, args := f.query()
 	return func(yield func(LookRow, error) bool) {
 		var stop error // marks that the caller wants no more
-		err := db.streamLooks(ctx, &f, query, w.args, func(l LookRow) error {
+		err := db.streamLooks(ctx, &f, query, args, func(l LookRow) error {
 			if !yield(l, nil) {
 				stop = errors.New("stop")
 				return stop
@@ -131,6 +118,24 @@ func (db *DB) Looks(ctx context.Context, f LookFilter) iter.Seq2[LookRow, error]
 			yield(LookRow{}, fmt.Errorf("list looks: %w", db.explain(db.redact(err))))
 		}
 	}
+}
+
+// query returns the statement of the filter. It sorts by an index, so that the
+// database need not hold all the looks either.
+func (f *LookFilter) query() (string, []any) {
+	w := f.where()
+	order := " ORDER BY l.time, l.source, l.n"
+	if f.Newest {
+		order = " ORDER BY l.time DESC, l.source DESC, l.n DESC"
+	}
+	inner := "SELECT l.* FROM looks l" + w.sql() + order
+	if f.Limit > 0 {
+		inner += fmt.Sprintf(" LIMIT %d", f.Limit)
+	}
+	return "SELECT " + lookColumns + `, COALESCE(d.id, ''), COALESCE(d.service, ''), COALESCE(d.service_id, ''), COALESCE(d.terms, ''), COALESCE(d.lang, '')
+		FROM (` + inner + `) l JOIN sources s ON s.id = l.source
+		LEFT JOIN source_documents sd ON sd.source = l.source
+		LEFT JOIN documents d ON d.id = sd.document` + order + ", d.id", w.args
 }
 
 // streamLooks joins the rows of one look, one for each of its documents.
@@ -153,8 +158,8 @@ func (db *DB) streamLooks(ctx context.Context, f *LookFilter, query string, args
 			}
 			look, matched = next, false
 		}
-		if d.id == "" {
-			return nil
+		if n := len(look.Documents); d.id == "" || n > 0 && look.Documents[n-1] == d.id {
+			return nil // without a document, or twice a part of one
 		}
 		suits := f.suits(d)
 		if len(look.Documents) == 0 || suits && !matched {

@@ -74,6 +74,10 @@ type Begin struct {
 	WARC   string // name of the file that it will be written to
 	At     time.Time
 
+	// Known is the source as DueSources returned it, or nil. It saves reading
+	// the source again, if nothing happened to it since.
+	Known *SourceState
+
 	// ManifestID makes the record id of the manifest when n is known. It may be
 	// called more than once; the last answer counts.
 	ManifestID func(n int64) string
@@ -112,20 +116,10 @@ func (l *LastPayload) dest() []any {
 func (db *DB) BeginLook(ctx context.Context, b Begin) (Begun, error) {
 	var begun Begun
 	err := db.Write(ctx, func(ctx context.Context, tx *Tx) error {
-		begun = Begun{}
-		var prev warc.Prev
-		var url, lang, vantage string
-		dest := append([]any{&begun.N, &url, &lang, &vantage, &prev.Manifest, scanDigest{warc.SHA256, &prev.SHA256}}, begun.Last.dest()...)
-		ok, err := one(tx.QueryRow(ctx, `UPDATE sources SET last_n = last_n + 1 WHERE id = $1
-			RETURNING last_n, url, accept_language, vantage, manifest, manifest_sha256, `+lastColumns, b.Source), dest...)
-		switch {
-		case err != nil:
+		var address string
+		var err error
+		if begun, address, err = allocate(ctx, tx, &b); err != nil {
 			return err
-		case !ok:
-			return ErrUnknownSource
-		}
-		if prev.Manifest != "" {
-			begun.Prev = &prev
 		}
 		id := b.ManifestID(begun.N)
 		if err := checkKey("manifest id", id); err != nil {
@@ -133,7 +127,7 @@ func (db *DB) BeginLook(ctx context.Context, b Begin) (Begun, error) {
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO looks (source, n, id, state, spool, run, url, time, warc)
 			VALUES ($1, $2, $3, 'begun', $4, $5, $6, $7, $8)`,
-			b.Source, begun.N, id, clean(b.Spool), clean(b.Run), url, timeText(b.At), clean(b.WARC))
+			b.Source, begun.N, id, clean(b.Spool), clean(b.Run), address, timeText(b.At), clean(b.WARC))
 		return err
 	})
 	if err != nil {
@@ -142,10 +136,43 @@ func (db *DB) BeginLook(ctx context.Context, b Begin) (Begun, error) {
 	return begun, nil
 }
 
+// allocate takes the next number of the source, and says what came before and
+// where the source is.
+func allocate(ctx context.Context, tx *Tx, b *Begin) (begun Begun, address string, err error) {
+	if k := b.Known; k != nil && k.ID == b.Source {
+		n, err := tx.Exec(ctx, "UPDATE sources SET last_n = $2 + 1 WHERE id = $1 AND last_n = $2 AND done_n = $3", k.ID, k.LastN, k.N)
+		if err != nil {
+			return Begun{}, "", err
+		}
+		if n == 1 {
+			begun = Begun{N: k.LastN + 1, Last: k.Last}
+			if k.Manifest != "" {
+				begun.Prev = &warc.Prev{Manifest: k.Manifest, SHA256: k.ManifestSHA256}
+			}
+			return begun, clean(k.URL), nil
+		}
+	}
+	var prev warc.Prev
+	dest := append([]any{&begun.N, &address, &prev.Manifest, scanDigest{warc.SHA256, &prev.SHA256}}, begun.Last.dest()...)
+	ok, err := one(tx.QueryRow(ctx, `UPDATE sources SET last_n = last_n + 1 WHERE id = $1
+		RETURNING last_n, url, manifest, manifest_sha256, `+lastColumns, clean(b.Source)), dest...)
+	switch {
+	case err != nil:
+		return Begun{}, "", err
+	case !ok:
+		return Begun{}, "", ErrUnknownSource
+	}
+	if prev.Manifest != "" {
+		begun.Prev = &prev
+	}
+	return begun, address, nil
+}
+
 // Finish is everything that becomes true when a look is done.
 type Finish struct {
-	Look    LookRow // Source, N and ID as begun
-	Records []RecordRow
+	Look         LookRow // Source, N and ID as begun
+	Records      []RecordRow
+	Declarations []DeclarationRow // written with this look
 
 	NextAt     time.Time // next visit of the source
 	Attempt    int       // how often the source failed in a row, kept for the caller
@@ -174,6 +201,9 @@ func (db *DB) FinishLook(ctx context.Context, f Finish) error {
 			}
 			if err := insertRecords(ctx, tx, f.Records); err != nil {
 				return fmt.Errorf("enter records: %w", err)
+			}
+			if err := insertDeclarations(ctx, tx, f.Declarations); err != nil {
+				return fmt.Errorf("enter declarations: %w", err)
 			}
 			if f.Outbox == nil {
 				return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fineprint-archive/fineprint/archive/catalog/pgtest"
+	"github.com/fineprint-archive/fineprint/archive/wayback/waybacktest"
 )
 
 // crashSteps are the durable steps of a run, in their order. "response" is not
@@ -75,7 +77,7 @@ func crashes(random, each int, r *rand.Rand) []crash {
 
 // crashLanes archives are killed side by side on each database: after a kill the
 // program waits for the leases of the dead one, which costs time and no work.
-const crashLanes = 7
+const crashLanes = 5
 
 // TestCrash kills crawls of a changing web with SIGKILL, at random and inside
 // each named step, lets the next run mend what is left, and checks after each
@@ -89,16 +91,19 @@ func TestCrash(t *testing.T) {
 		total := &crashCounts{kills: map[string]int{}}
 		t.Cleanup(func() { t.Log(total) })
 		lanes := min(crashLanes, len(kills))
+		var running sync.WaitGroup // not t.Parallel: that would run as many as there are processors
 		for i := range lanes {
-			t.Run(fmt.Sprint(i), func(t *testing.T) {
-				t.Parallel()
-				l := newLane(t, dsn(t), i, total)
-				for k := i; k < len(kills); k += lanes {
-					l.round(t, kills[k], k)
-				}
-				l.end(t)
+			running.Go(func() {
+				t.Run(fmt.Sprint(i), func(t *testing.T) {
+					l := newLane(t, dsn(t), i, total)
+					for k := i; k < len(kills); k += lanes {
+						l.round(t, kills[k], k)
+					}
+					l.end(t)
+				})
 			})
 		}
+		running.Wait()
 	})
 }
 
@@ -135,27 +140,30 @@ type lane struct {
 	random *rand.Rand
 	took   time.Duration // of the first, undisturbed crawl
 
-	every   bool              // each look with new bytes has an outbox row; else one per source
-	objects map[string]string // SHA-256 of every object seen, by key
-	mended  map[string]bool   // "source n" of the looks entered as interrupted
+	every     bool                      // each look with new bytes has an outbox row; else one per source
+	objects   map[string]string         // SHA-256 of every object seen, by key
+	manifests map[string][]lookManifest // of every WARC seen, by key
+	mended    map[string]bool           // "source n" of the looks entered as interrupted
 }
 
 func newLane(t *testing.T, dsn string, number int, total *crashCounts) *lane {
 	t.Helper()
 	l := &lane{web: startWeb(t, 8), dsn: dsn, total: total, random: rand.New(rand.NewPCG(7, uint64(number))),
-		every: number%2 == 0, objects: map[string]string{}, mended: map[string]bool{}}
+		every: number%2 == 0, objects: map[string]string{}, manifests: map[string][]lookManifest{}, mended: map[string]bool{}}
 	scale := "1"
 	if l.every {
 		scale = "1e9" // the week between two submissions is over at once
 	}
+	saver := httptest.NewServer(waybacktest.New(waybacktest.Config{TimeScale: 600}))
+	t.Cleanup(saver.Close)
 	l.program = newProgram(t, fmt.Sprintf(`archive: archive
 database: %s
 declarations: [declarations]
 operator: crash test
 crawl: {delay: 0s, retry_delay: 50ms, timeout: 10s, concurrency: 4, allow_private_networks: true}
 seal: {max_bytes: 48KiB}
-wayback: {access_key: crash-access, secret_key: crash-secret, time_scale: %s}
-`, dsn, scale), l.web.declarations())
+wayback: {base_url: %q, access_key: crash-access, secret_key: crash-secret, time_scale: %s}
+`, dsn, saver.URL, scale), l.web.declarations())
 	began := time.Now()
 	l.must(t, []int{exitPartly}, "crawl", "-q") // each host has a page that is gone
 	l.took = time.Since(began)
@@ -170,7 +178,7 @@ func (l *lane) round(t *testing.T, c crash, number int) {
 	at := l.kill(t, c)
 	var begun []string
 	if c.step != "" {
-		begun = l.begun(t)
+		begun = l.begun(t, at)
 	}
 	l.web.mark()
 	mend := "seal"
@@ -220,15 +228,16 @@ func (l *lane) kill(t *testing.T, c crash) time.Time {
 	return time.Time{}
 }
 
-// hostsFree checks that every host was asked again within 10 seconds of the kill.
+// hostsFree checks that every host was asked again. When each lease ends is
+// checked to the second by checkLeases; here a loaded machine gets its time.
 func (l *lane) hostsFree(t *testing.T, c crash, at time.Time, after outcome) {
 	t.Helper()
 	asked := l.web.asked()
 	for _, host := range l.web.hosts {
 		first, ok := asked[host]
 		took := first.Sub(at)
-		if !ok || took > 10*time.Second {
-			t.Errorf("killed at %s: host %s was asked again after %v (asked %v), want within 10 s\n%s", c, host, took, ok, after)
+		if !ok || took > 30*time.Second {
+			t.Errorf("killed at %s: host %s was asked again after %v (asked %v)\n%s", c, host, took, ok, after)
 			continue
 		}
 		l.total.mu.Lock()

@@ -135,9 +135,9 @@ func (a *app) say(format string, args ...any) {
 // demoAccess and demoSecret are the account at the stand-in.
 const demoAccess, demoSecret = "demo-access-key", "demo-secret-key"
 
-// demoTimeScale lets minutes of the Save Page Now protocol pass in fractions of
-// a second.
-const demoTimeScale = 600
+// demoTimeScale lets the weeks between the demo's moments pass in seconds, for
+// everything that concerns the Wayback Machine.
+const demoTimeScale = 200_000
 
 // writeDemo writes the configuration and declarations of the demo.
 func writeDemo(dir string, web *demoweb.Web, saveURL string) error {

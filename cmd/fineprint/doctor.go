@@ -91,7 +91,7 @@ type selfTester interface {
 }
 
 func (a *app) probeStore(ctx context.Context, c *config) []finding {
-	objects, _, err := a.openStore(ctx, c)
+	objects, err := a.openStore(ctx, c)
 	if err != nil {
 		return []finding{{"archive", "error", err.Error(), "check archive: in the configuration"}}
 	}

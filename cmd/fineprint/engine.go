@@ -41,7 +41,7 @@ const shortWait = 200 * time.Millisecond
 
 // pagesPerJob bounds how long a job holds its worker; the job is put back
 // behind the others when more of its host is due.
-const pagesPerJob = 20
+const pagesPerJob = 50
 
 // visitHost looks at sources of one host until none is due, until the host asks
 // for a pause, or until its share is used up. again is when to come back; zero
@@ -86,7 +86,7 @@ func (e *engine) visit(ctx context.Context, state catalog.SourceState) error {
 	if err != nil {
 		return fmt.Errorf("declaration of source %s: %w", state.ID, err)
 	}
-	look, err := e.arch.Begin(context.WithoutCancel(ctx), source, state.Canonical)
+	look, err := e.arch.Begin(context.WithoutCancel(ctx), source, state.Canonical, &state)
 	if err != nil {
 		return err
 	}

@@ -55,11 +55,10 @@ func (a *app) export(ctx context.Context, sel selection, args []string, out stri
 	if err != nil {
 		return err
 	}
-	objects, closeStore, err := a.openStore(ctx, c)
+	objects, err := a.openStore(ctx, c)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeStore()) }()
 	db, err := a.openCatalog(ctx, c)
 	if err != nil {
 		return err

@@ -44,8 +44,12 @@ fineprint check --fetch before relying on one.`,
 			if a.json {
 				return a.printJSON(map[string]any{"dir": dir, "declarations": files})
 			}
-			_, err = fmt.Fprintf(a.stdout, "wrote %s and %d starter declarations\nnext: set contact in it, then: fineprint --config %[1]s crawl\n",
-				filepath.Join(dir, "fineprint.yaml"), files)
+			name := filepath.Join(dir, "fineprint.yaml")
+			next := "next: "
+			if a.contact == "" {
+				next += "set contact in it, then: "
+			}
+			_, err = fmt.Fprintf(a.stdout, "wrote %s and %d starter declarations\n%sfineprint --config %s crawl\n", name, files, next, name)
 			return err
 		},
 	}

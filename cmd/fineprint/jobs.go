@@ -143,8 +143,8 @@ func newJobs(db *catalog.DB, queue string, workers int, register func(*river.Wor
 		Logger:            log,
 		Workers:           bundle,
 		Queues:            map[string]river.QueueConfig{queue: {MaxWorkers: workers}},
-		FetchCooldown:     5 * time.Millisecond,
-		FetchPollInterval: 100 * time.Millisecond,
+		FetchCooldown:     20 * time.Millisecond,
+		FetchPollInterval: 200 * time.Millisecond,
 		// A killed run leaves jobs behind; nobody waits for them, but the table
 		// should not keep them for long.
 		RescueStuckJobsAfter:        15 * time.Minute,

@@ -30,6 +30,9 @@ import (
 // archive names in its calls of Config.Step.
 const killEnv = "FINEPRINT_TEST_KILL"
 
+// holdEnv makes the program stop for ever before a durable step: "close".
+const holdEnv = "FINEPRINT_TEST_HOLD"
+
 // TestMain makes this test binary serve as the program too: the scripts and the
 // crash tests run it under the name fineprint.
 func TestMain(m *testing.M) {
@@ -37,6 +40,13 @@ func TestMain(m *testing.M) {
 	testscript.Main(withPostgres{m}, map[string]func(){
 		"fineprint": func() {
 			a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, step: killStep(os.Getenv(killEnv))}
+			if name := os.Getenv(holdEnv); name != "" {
+				a.step = func(step string) {
+					if step == name {
+						select {}
+					}
+				}
+			}
 			os.Exit(a.run(context.Background(), os.Args[1:]))
 		},
 	})

@@ -28,25 +28,28 @@ func (a *app) logger() *slog.Logger {
 }
 
 // openStore opens the archive's objects: a folder or a bucket.
-func (a *app) openStore(ctx context.Context, c *config) (store.Store, func() error, error) {
+func (a *app) openStore(ctx context.Context, c *config) (store.Store, error) {
 	if !strings.HasPrefix(c.Archive, "s3://") {
 		dir, err := store.OpenDir(c.Archive)
 		if err != nil {
-			return nil, nil, withCode(exitUsage, fmt.Errorf("archive: %w", err))
+			return nil, withCode(exitUsage, fmt.Errorf("archive: %w", err))
 		}
-		return dir, func() error { return nil }, nil
+		return dir, nil
 	}
 	cfg, err := s3.ParseURL(c.Archive)
 	if err != nil {
-		return nil, nil, withCode(exitUsage, fmt.Errorf("archive: %w", err))
+		return nil, withCode(exitUsage, fmt.Errorf("archive: %w", err))
 	}
 	cfg.ObjectLockDays = c.Store.ObjectLockDays
 	cfg.Logger = a.logger()
 	bucket, err := s3.Open(ctx, cfg)
-	if err != nil {
-		return nil, nil, withCode(exitUsage, fmt.Errorf("archive: %w", err))
+	if err == nil {
+		err = bucket.Check(ctx)
 	}
-	return bucket, func() error { return nil }, nil
+	if err != nil {
+		return nil, withCode(exitUsage, fmt.Errorf("archive: %w", err))
+	}
+	return bucket, nil
 }
 
 // openCatalog opens the SQL index, made if it is not there.
@@ -89,11 +92,9 @@ func (a *app) openSession(ctx context.Context, c *config) (_ *session, err error
 			err = errors.Join(err, s.close())
 		}
 	}()
-	var closeStore func() error
-	if s.store, closeStore, err = a.openStore(ctx, c); err != nil {
+	if s.store, err = a.openStore(ctx, c); err != nil {
 		return nil, err
 	}
-	closers = append(closers, closeStore)
 	if s.db, err = a.openCatalog(ctx, c); err != nil {
 		return nil, err
 	}

@@ -41,11 +41,10 @@ of the facts, which is the same, byte for byte, for equal archives.`,
 }
 
 func (a *app) rebuild(ctx context.Context, c *config, dump string) (err error) {
-	objects, closeStore, err := a.openStore(ctx, c)
+	objects, err := a.openStore(ctx, c)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeStore()) }()
 	db, err := a.openCatalog(ctx, c)
 	if err != nil {
 		return err

@@ -14,7 +14,8 @@ import (
 )
 
 func (a *app) verifyCommand() *cobra.Command {
-	return &cobra.Command{
+	var notes bool
+	cmd := &cobra.Command{
 		Use:   "verify PATH",
 		Short: "Check a WARC or WACZ: structure, digests, manifests",
 		Long: `Read a WARC (.warc, .warc.gz) or WACZ (.wacz) from its first to its last
@@ -23,8 +24,10 @@ digest, and that each look's manifest names exactly the records that are there.
 Ends with 1 if anything is false.`,
 		Example: "  fineprint verify fineprint-20261122t100000-00001.warc.gz",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return a.verify(args[0]) },
+		RunE:    func(_ *cobra.Command, args []string) error { return a.verify(args[0], notes) },
 	}
+	cmd.Flags().BoolVar(&notes, "notes", false, "also print what cannot be checked with this file alone")
+	return cmd
 }
 
 // claim is a line of `verify --json`.
@@ -36,7 +39,7 @@ type claim struct {
 	Message  string `json:"message"`
 }
 
-func (a *app) verify(path string) (err error) {
+func (a *app) verify(path string, notes bool) (err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return usageErrorf("verify: %w", err)
@@ -49,7 +52,12 @@ func (a *app) verify(path string) (err error) {
 	if !info.Mode().IsRegular() {
 		return usageErrorf("verify %s: not a file", path)
 	}
-	check := func(found warc.Finding) error { return a.printFinding(path, found) }
+	check := func(found warc.Finding) error {
+		if found.Severity == warc.SeverityNote && !a.json && !notes {
+			return nil
+		}
+		return a.printFinding(path, found)
+	}
 	var report warc.Report
 	if strings.HasSuffix(path, ".wacz") {
 		report, err = warc.CheckWACZ(f, info.Size(), check)
