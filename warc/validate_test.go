@@ -153,7 +153,7 @@ func TestValidateFindsEachFault(t *testing.T) {
 		}, []string{"error member"}},
 		{"request of another look", replace(request2, "Fineprint-Look: x.tos 2", "Fineprint-Look: x.tos 3"), []string{"error manifest", "error member"}},
 		{"look without a number", replace(chain, "WARC-Date:", "Fineprint-Look: x.tos\r\nWARC-Date:"), []string{"error value"}},
-		{"manifest with an id of no look", replace(manifest2, "-8", "-4"), []string{"error manifest", "error manifest"}},
+		{"manifest with an id of no look", replace(manifest2, "-8", "-4"), []string{"error manifest", "error manifest", "error member"}},
 		{"manifest changed", replace(manifest2, `"status":200`, `"status":201`), []string{"error digest"}},
 		{"manifest unreadable", replace(manifest2, `"status":200`, `"status":2e2`), []string{"error digest", "error manifest"}},
 		{"revisit of another date", replace(revisit, "Refers-To-Date: 2024-10-17T08:30:00.1", "Refers-To-Date: 2024-10-17T08:30:00.2"), []string{"error revisit", "error member"}},

@@ -104,6 +104,8 @@ configuration; 3 partly failed (some pages could not be captured); 4 incomplete
 		Example:       "  fineprint demo\n  fineprint crawl --contact you@example.org\n  fineprint captures --service X --json",
 		SilenceErrors: true, SilenceUsage: true,
 		Version: toolVersion(),
+		Args:    usageArgs(cobra.NoArgs), // an unknown command
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configFile, "config", os.Getenv("FINEPRINT_CONFIG"), "configuration `FILE` (default ./fineprint.yaml, then ./fineprint-data/fineprint.yaml)")

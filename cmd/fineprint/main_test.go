@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -30,9 +31,6 @@ import (
 // archive names in its calls of Config.Step.
 const killEnv = "FINEPRINT_TEST_KILL"
 
-// holdEnv makes the program stop for ever before a durable step: "close".
-const holdEnv = "FINEPRINT_TEST_HOLD"
-
 // TestMain makes this test binary serve as the program too: the scripts and the
 // crash tests run it under the name fineprint.
 func TestMain(m *testing.M) {
@@ -40,13 +38,6 @@ func TestMain(m *testing.M) {
 	testscript.Main(withPostgres{m}, map[string]func(){
 		"fineprint": func() {
 			a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, step: killStep(os.Getenv(killEnv))}
-			if name := os.Getenv(holdEnv); name != "" {
-				a.step = func(step string) {
-					if step == name {
-						select {}
-					}
-				}
-			}
 			os.Exit(a.run(context.Background(), os.Args[1:]))
 		},
 	})
@@ -155,7 +146,12 @@ func (p *program) runWith(t *testing.T, started func(*os.Process), args ...strin
 func finish(t *testing.T, cmd *exec.Cmd, started func(*os.Process)) outcome {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Stdout = &stdout
+	if watch := cmd.Stderr; watch != nil {
+		cmd.Stderr = io.MultiWriter(&stderr, watch)
+	} else {
+		cmd.Stderr = &stderr
+	}
 	must(t, cmd.Start())
 	if started != nil {
 		started(cmd.Process)
