@@ -63,7 +63,8 @@ type Archive struct {
 	mu   sync.Mutex // guards open and its pointers, not the file itself
 	open *openWARC
 
-	sealing sync.Mutex // one Seal at a time
+	sealing  sync.Mutex // one Seal at a time
+	finisher *finisher
 }
 
 // Open takes the spool folder for this process (ErrSpoolBusy), checks the
@@ -98,6 +99,7 @@ func Open(ctx context.Context, cfg Config) (_ *Archive, err error) {
 	if err := a.recover(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("recover spool %s: %w", cfg.Spool, err), a.lock.Close())
 	}
+	a.finisher = a.startFinisher()
 	return a, nil
 }
 
@@ -105,8 +107,10 @@ func Open(ctx context.Context, cfg Config) (_ *Archive, err error) {
 func (a *Archive) Run() string { return a.cfg.Run }
 
 // Close gives the spool folder back. What is not sealed stays in the spool and
-// is repaired by the next Open; call Seal first to leave nothing behind.
+// is repaired by the next Open; call Seal first to leave nothing behind. No look
+// may be under way.
 func (a *Archive) Close() error {
+	a.finisher.stop()
 	a.mu.Lock()
 	w := a.open
 	a.open = nil

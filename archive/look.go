@@ -170,34 +170,35 @@ func (l *Look) remember(ex *warc.Exchange, stored warc.Stored, ref *warc.Referen
 	})
 }
 
-// Finish completes the manifest, writes it as the last record of the look, and
-// enters the look in the catalog together with the source's next visit and, if
-// the bytes are first or different, an outbox row. m carries what the crawler
-// knows; Finish fills in N, Prev, Bytes, SameAs, Members, Run, Tool and
-// Declaration.
-func (l *Look) Finish(ctx context.Context, m *warc.Manifest, plan Plan) (catalog.LookRow, error) {
-	defer l.w.looks.Done()
+// Finish completes the manifest and writes it as the last record of the look.
+// Then the look is entered in the catalog together with the source's next visit
+// and, if the bytes are first or different, an outbox row; done is called, by
+// another goroutine, when that is durable or has failed. m carries what the
+// crawler knows; Finish fills in N, Prev, Bytes, SameAs, Members, Run, Tool and
+// Declaration. After an error done is not called, and the look stays begun.
+func (l *Look) Finish(ctx context.Context, m *warc.Manifest, plan Plan, done func(catalog.LookRow, error)) (err error) {
+	defer func() {
+		if err != nil {
+			l.w.looks.Done()
+		}
+	}()
 	if err := l.declare(ctx, m); err != nil {
-		return catalog.LookRow{}, err
+		return err
 	}
 	l.complete(m)
 	record, err := warc.ManifestRecord(warc.Meta{Look: l.ids, Date: m.Ended, WarcinfoID: l.w.info}, m)
 	if err != nil {
-		return catalog.LookRow{}, fmt.Errorf("manifest of %s: %w", m.URL, err)
+		return fmt.Errorf("manifest of %s: %w", m.URL, err)
 	}
 	l.a.cfg.Step("manifest")
 	placed, err := l.w.append(record)
 	if err != nil {
-		return catalog.LookRow{}, err
+		return err
 	}
-	if err := l.w.file.SyncTo(end(placed)); err != nil {
-		return catalog.LookRow{}, fmt.Errorf("sync spool: %w", err)
-	}
-	l.a.cfg.Step("transaction")
-	row := lookRow(m, l.ids.ManifestID(), placed[0], l.w.key)
 	l.rows.requisites = requisites(m)
-	err = l.a.enter(ctx, row, l.rows, plan)
-	return row, err
+	row := lookRow(m, l.ids.ManifestID(), placed[0], l.w.key)
+	l.a.finisher.looks <- finished{w: l.w, end: end(placed), entry: l.a.entry(row, l.rows, plan), done: done}
+	return nil
 }
 
 // Abandon gives up a look whose records could not be written. Its row stays
@@ -299,8 +300,8 @@ func terseSession(s *warc.Session) {
 	}
 }
 
-// enter writes a finished look into the catalog; recovery uses it too.
-func (a *Archive) enter(ctx context.Context, row catalog.LookRow, rows lookRows, plan Plan) error {
+// entry is what the catalog enters of a finished look.
+func (a *Archive) entry(row catalog.LookRow, rows lookRows, plan Plan) catalog.Finish {
 	finish := catalog.Finish{
 		Look: row, Records: rows.records, Declarations: rows.declarations, Requisites: rows.requisites,
 		NextAt: plan.NextAt, Attempt: plan.Attempt, Retry: plan.Retry,
@@ -309,7 +310,12 @@ func (a *Archive) enter(ctx context.Context, row catalog.LookRow, rows lookRows,
 	if a.cfg.WaybackEvery > 0 && row.Result == warc.Captured && fresh {
 		finish.Outbox = &catalog.OutboxNew{Source: row.Source, N: row.N, URL: row.URL, Cause: string(row.Bytes), At: row.Ended, AtMostEvery: a.cfg.WaybackEvery}
 	}
-	if err := a.cfg.Catalog.FinishLook(ctx, finish); err != nil {
+	return finish
+}
+
+// enter writes a recovered look into the catalog.
+func (a *Archive) enter(ctx context.Context, row catalog.LookRow, rows lookRows, plan Plan) error {
+	if err := a.cfg.Catalog.FinishLook(ctx, a.entry(row, rows, plan)); err != nil {
 		return fmt.Errorf("enter look %d of %s: %w", row.N, row.URL, err)
 	}
 	return nil

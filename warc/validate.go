@@ -104,7 +104,7 @@ func Validate(rd *Reader, opt ValidateOptions) iter.Seq2[Finding, error] {
 }
 
 func newValidator(opt ValidateOptions) *validator {
-	return &validator{opt: opt, report: new(Report), seen: map[string]*seenRecord{}, looks: map[string]*seenLook{}, pending: map[string]Finding{}}
+	return &validator{opt: opt, report: new(Report), seen: map[string]*seenRecord{}, looks: map[string]*seenLook{}, pending: map[string]Finding{}, revisits: map[string]bool{}}
 }
 
 func (v *validator) run(rd *Reader) iter.Seq2[Finding, error] {
@@ -147,6 +147,7 @@ type validator struct {
 	looks    map[string]*seenLook   // by manifest id
 	stray    *Finding               // the first record of an exchange that belongs to no look
 	pending  map[string]Finding     // by the id of a record referred to and not seen yet
+	revisits map[string]bool        // ids of the records that revisit records refer to
 }
 
 // seenRecord is what later records are compared with.
@@ -275,6 +276,7 @@ func (v *validator) revisit(rec *Record, report reporter) {
 	default:
 		report(SeverityWarning, "revisit", "unknown profile %.200q", profile)
 	}
+	v.revisits[unbracket(h.Get(fieldRefersTo))] = true
 	target := v.seen[unbracket(h.Get(fieldRefersTo))]
 	if target == nil {
 		return
@@ -317,6 +319,11 @@ func (v *validator) end() {
 		if !l.done && (l.named || v.report.Looks > 0) {
 			f := l.first
 			f.Severity, f.Rule, f.Message = SeverityError, "manifest", fmt.Sprintf("the look has no manifest (%s)", id)
+			if v.opt.Extract && !slices.ContainsFunc(l.records, func(r string) bool { return !v.revisits[r] }) {
+				// An export brings the full record behind a revisit record along, and
+				// not the look that it was made in.
+				f.Severity, f.Rule = SeverityNote, "outside"
+			}
 			late = append(late, f)
 		}
 	}

@@ -188,33 +188,45 @@ type Finish struct {
 // nothing; one that never was begun here (its catalog was lost) is entered
 // whole, with its source if need be.
 func (db *DB) FinishLook(ctx context.Context, f Finish) error {
+	return db.FinishLooks(ctx, []Finish{f})
+}
+
+// FinishLooks enters several looks in one transaction: all or, with an error,
+// none.
+func (db *DB) FinishLooks(ctx context.Context, list []Finish) error {
+	return db.Write(ctx, func(ctx context.Context, tx *Tx) error {
+		for i := range list {
+			if err := finishLook(ctx, tx, &list[i]); err != nil {
+				return fmt.Errorf("finish look %d at source %s: %w", list[i].Look.N, list[i].Look.Source, err)
+			}
+		}
+		return nil
+	})
+}
+
+func finishLook(ctx context.Context, tx *Tx, f *Finish) error {
 	l := &f.Look
 	err := errors.Join(checkKey("source id", l.Source), checkKey("manifest id", l.ID), checkKey("WARC key", l.WARC))
-	if err == nil {
-		err = db.Write(ctx, func(ctx context.Context, tx *Tx) error {
-			fresh, err := finishRow(ctx, tx, l)
-			if err != nil || !fresh {
-				return err
-			}
-			if err := finishSource(ctx, tx, &f); err != nil {
-				return err
-			}
-			if err := insertRecords(ctx, tx, f.Records); err != nil {
-				return fmt.Errorf("enter records: %w", err)
-			}
-			if err := insertDeclarations(ctx, tx, f.Declarations); err != nil {
-				return fmt.Errorf("enter declarations: %w", err)
-			}
-			if f.Outbox == nil {
-				return nil
-			}
-			return wrap("enter into outbox", insertOutbox(ctx, tx, f.Outbox))
-		})
-	}
 	if err != nil {
-		return fmt.Errorf("finish look %d at source %s: %w", l.N, l.Source, err)
+		return err
 	}
-	return nil
+	fresh, err := finishRow(ctx, tx, l)
+	if err != nil || !fresh {
+		return err
+	}
+	if err := finishSource(ctx, tx, f); err != nil {
+		return err
+	}
+	if err := insertRecords(ctx, tx, f.Records); err != nil {
+		return fmt.Errorf("enter records: %w", err)
+	}
+	if err := insertDeclarations(ctx, tx, f.Declarations); err != nil {
+		return fmt.Errorf("enter declarations: %w", err)
+	}
+	if f.Outbox == nil {
+		return nil
+	}
+	return wrap("enter into outbox", insertOutbox(ctx, tx, f.Outbox))
 }
 
 // lookFacts are the columns that a look gets when it is done.

@@ -35,3 +35,19 @@ func Example() {
 	fmt.Println(status.State, err)
 	// Output: pending <nil>
 }
+
+// The states of an item of the outbox, and which of them still ask for work.
+func ExampleStates() {
+	for _, s := range wayback.States() {
+		fmt.Println(s.State, s.Open)
+	}
+	// Output:
+	// waiting true
+	// submitting true
+	// accepted true
+	// unresolved true
+	// reported false
+	// refused false
+	// failed false
+	// divergent false
+}

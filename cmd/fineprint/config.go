@@ -83,7 +83,7 @@ func defaultConfig() config {
 		Archive: "archive",
 		Crawl: crawlConfig{
 			Every: duration(24 * time.Hour), FullEvery: duration(7 * 24 * time.Hour), Delay: duration(5 * time.Second),
-			Concurrency: 8, Timeout: duration(time.Minute), MaxBody: 2 << 30, Requisites: true, Robots: "obey",
+			Concurrency: 16, Timeout: duration(time.Minute), MaxBody: 2 << 30, Requisites: true, Robots: "obey",
 			RetryDelay: duration(10 * time.Second),
 		},
 		Seal: sealConfig{Every: duration(10 * time.Minute), MaxBytes: 256 << 20},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fineprint-archive/fineprint/archive"
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/wayback"
 	"github.com/fineprint-archive/fineprint/crawler/declaration"
@@ -231,17 +232,14 @@ func (e *engine) summary(ctx context.Context) summary {
 }
 
 func newSummary(s *session, wanted int64) summary {
-	return summary{Run: s.arch.Run(), Sources: wanted, Errors: map[string]int64{}}
+	return summary{Run: s.arch.Run(), Sources: wanted, Errors: map[string]int64{}, WARCs: []archive.Sealed{}}
 }
 
 // finishRun seals, enters the run's summary and prints it.
 func (a *app) finishRun(ctx context.Context, s *session, sum summary, began time.Time) (*summary, error) {
 	base := context.WithoutCancel(ctx)
 	sealed, err := s.arch.Seal(base)
-	sum.WARCs = sealed
-	if sum.WARCs == nil {
-		sum.WARCs = []sealedWARC{}
-	}
+	sum.WARCs = append(sum.WARCs, sealed...)
 	left, leftErr := s.db.Forget(base, s.arch.Run())
 	sum.Deferred = left
 	if waybackEvery(s.cfg) > 0 {

@@ -51,6 +51,30 @@ func (e *engine) visitHost(ctx context.Context, host string) (again time.Time, e
 	if err != nil {
 		return time.Time{}, err
 	}
+	pause, err := e.visitAll(ctx, due)
+	switch {
+	case err != nil:
+		e.stop(err)
+		return time.Time{}, err
+	case e.stopped():
+		return time.Time{}, nil
+	case !pause.IsZero():
+		return pause, nil
+	case len(due) == pagesPerJob:
+		return time.Now(), nil
+	}
+	return e.laterAt(ctx, host)
+}
+
+// visitAll looks at sources of one host, one after the other, and returns when
+// the looks stand in the catalog, since it will be asked again. pause is when
+// the host may be asked for the rest; zero if there is none.
+func (e *engine) visitAll(ctx context.Context, due []catalog.SourceState) (pause time.Time, err error) {
+	var entering sync.WaitGroup
+	defer func() {
+		e.arch.Flush()
+		entering.Wait()
+	}()
 	for _, source := range due {
 		if e.stopped() {
 			return time.Time{}, nil
@@ -58,15 +82,11 @@ func (e *engine) visitHost(ctx context.Context, host string) (again time.Time, e
 		if next := e.crawler.NextAllowed(source.URL); time.Until(next) > shortWait {
 			return next, nil
 		}
-		if err := e.visit(ctx, source); err != nil {
-			e.stop(err)
+		if err := e.visit(ctx, source, &entering); err != nil {
 			return time.Time{}, err
 		}
 	}
-	if len(due) == pagesPerJob {
-		return time.Now(), nil
-	}
-	return e.laterAt(ctx, host)
+	return time.Time{}, nil
 }
 
 // laterAt returns when a further look at a source of the host is due in this
@@ -80,8 +100,9 @@ func (e *engine) laterAt(ctx context.Context, host string) (time.Time, error) {
 	return later[0].NextAt, nil
 }
 
-// visit makes one look. An error means that the archive could not keep it.
-func (e *engine) visit(ctx context.Context, state catalog.SourceState) error {
+// visit makes one look; entering is done when the look stands in the catalog. An
+// error means that the archive could not keep it.
+func (e *engine) visit(ctx context.Context, state catalog.SourceState, entering *sync.WaitGroup) error {
 	source, _, err := declaration.ParseCanonical(state.Canonical)
 	if err != nil {
 		return fmt.Errorf("declaration of source %s: %w", state.ID, err)
@@ -96,17 +117,25 @@ func (e *engine) visit(ctx context.Context, state catalog.SourceState) error {
 		return fmt.Errorf("look at %s: %s", source.URL, m.Detail)
 	}
 	plan := e.plan(source, state, &m)
-	row, err := look.Finish(context.WithoutCancel(ctx), &m, plan)
+	entering.Add(1)
+	err = look.Finish(context.WithoutCancel(ctx), &m, plan, func(row catalog.LookRow, err error) {
+		defer entering.Done()
+		if err != nil {
+			e.stop(err)
+			return
+		}
+		e.count(row, plan.Retry)
+		e.observer.look(row)
+	})
 	if err != nil {
+		entering.Done()
 		return err
 	}
-	e.count(row, plan.Retry)
-	e.observer.look(row)
-	_, err = e.arch.SealIfLarge(context.WithoutCancel(ctx))
-	if err != nil {
-		return err
-	}
-	return nil
+	sealed, err := e.arch.SealIfLarge(context.WithoutCancel(ctx))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sum.WARCs = append(e.sum.WARCs, sealed...)
+	return err
 }
 
 // ask says what the visit may leave out: validators only from a whole capture

@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// holdWeb is a host whose page /held is not answered before release.
+// holdWeb is a host that answers no page before release.
 type holdWeb struct {
 	url  string
-	held chan struct{} // closed when /held was asked for
+	held chan struct{} // closed when a page was asked for
 	free chan struct{} // closed by release
 	once sync.Once
 }
@@ -28,16 +28,14 @@ func startHoldWeb(t *testing.T) *holdWeb {
 	w := &holdWeb{held: make(chan struct{}), free: make(chan struct{})}
 	var asked sync.Once
 	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/robots.txt":
+		if r.URL.Path == "/robots.txt" {
 			rw.WriteHeader(http.StatusNotFound)
 			return
-		case "/held":
-			asked.Do(func() { close(w.held) })
-			select {
-			case <-w.free:
-			case <-r.Context().Done():
-			}
+		}
+		asked.Do(func() { close(w.held) })
+		select {
+		case <-w.free:
+		case <-r.Context().Done():
 		}
 		fmt.Fprintf(rw, "<p>%s</p>", r.URL.Path)
 	}))
@@ -49,7 +47,7 @@ func startHoldWeb(t *testing.T) *holdWeb {
 
 func (w *holdWeb) release() { w.once.Do(func() { close(w.free) }) }
 
-// awaitHeld returns when the program waits for /held, or fails when it ended.
+// awaitHeld returns when the program waits for a page.
 func (w *holdWeb) awaitHeld(t *testing.T) {
 	t.Helper()
 	select {
@@ -59,13 +57,13 @@ func (w *holdWeb) awaitHeld(t *testing.T) {
 	}
 }
 
-// holdProgram declares a page, then /held, then further pages of the same host.
+// holdProgram declares two pages of the host.
 func holdProgram(t *testing.T, w *holdWeb) *program {
 	t.Helper()
 	return newProgram(t, "archive: archive\ndeclarations: [declarations]\ncrawl: {delay: 0s, retry_delay: 10ms, allow_private_networks: true}\n", fmt.Sprintf(`name: Example
 terms:
   Terms of Service:
-    - {url: "%[1]s/held", lang: en}
+    - {url: "%[1]s/terms", lang: en}
   Privacy Policy:
     - {url: "%[1]s/privacy", lang: en}
 `, w.url))

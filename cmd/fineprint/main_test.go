@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -47,6 +48,11 @@ func TestMain(m *testing.M) {
 type withPostgres struct{ m *testing.M }
 
 func (w withPostgres) Run() int {
+	// The tests mostly wait: for leases, for retries, for disks.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
 	stop := pgtest.Keep()
 	code := w.m.Run()
 	if err := stop(); err != nil {
@@ -202,8 +208,9 @@ func (p *program) spooled(t *testing.T) []string {
 func (p *program) objects(t *testing.T) map[string][]byte {
 	t.Helper()
 	found := map[string][]byte{}
-	root := p.path("archive")
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+	root, err := filepath.EvalSymlinks(p.path("archive"))
+	must(t, err)
+	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}

@@ -9,8 +9,6 @@ import (
 	"github.com/fineprint-archive/fineprint/archive"
 )
 
-type sealedWARC = archive.Sealed
-
 func (a *app) sealCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "seal",

@@ -40,3 +40,29 @@ terms:
 	// Output:
 	// x.yaml:5: terms.Terms of Service[0].ulr: unknown key; did you mean "url"?
 }
+
+// What an archive stores as the declaration in force.
+func ExampleSet_Canonical() {
+	set, err := declaration.Parse("x.yaml", []byte(`
+name: X
+terms:
+  Terms of Service:
+    - url: https://x.com/en/tos
+      lang: en
+      robots: ignore
+      reason: a contract with the public
+`), declaration.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(string(set.Canonical(set.Sources[0].ID)))
+	// Output:
+	// {"documents":[{"id":"x/terms-of-service/en","lang":"en","parts":[{"source":"b0e2411edd372d3b"}],"service":"X","service_id":"x","terms":"Terms of Service"}],"source":{"accept_language":"en","id":"b0e2411edd372d3b","ignore_robots":true,"robots_reason":"a contract with the public","url":"https://x.com/en/tos"},"v":1}
+}
+
+func ExampleSourceID() {
+	fmt.Println(declaration.SourceID("https://x.com/en/tos", "en", ""))
+	// Output:
+	// b0e2411edd372d3b
+}

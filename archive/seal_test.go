@@ -1,0 +1,213 @@
+package archive_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fineprint-archive/fineprint/archive"
+	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/archive/store"
+	"github.com/fineprint-archive/fineprint/archive/store/s3"
+	"github.com/fineprint-archive/fineprint/archive/store/storetest/faultproxy"
+	"github.com/fineprint-archive/fineprint/archive/store/storetest/s3server"
+	"github.com/fineprint-archive/fineprint/crawler/declaration"
+	"github.com/fineprint-archive/fineprint/warc"
+)
+
+func TestMain(m *testing.M) {
+	s3server.Main()
+	os.Exit(m.Run())
+}
+
+// bench is an archive with one source on a given store.
+type bench struct {
+	store     store.Store
+	db        *catalog.DB
+	spool     string
+	source    declaration.Source
+	canonical []byte
+}
+
+func newBench(t *testing.T, s store.Store) *bench {
+	t.Helper()
+	db, err := catalog.Open(t.Context(), filepath.Join(t.TempDir(), "catalog.sqlite"), catalog.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, db.Close()) })
+	set, err := declaration.FromURLs(strings.NewReader("https://example.org/条款\n"), declaration.Options{})
+	must(t, err)
+	source := set.Sources[0]
+	canonical := set.Canonical(source.ID)
+	row := catalog.SourceRow{ID: source.ID, URL: source.URL, Host: "example.org", Canonical: canonical, CanonicalSHA256: warc.SumSHA256(canonical).Hex()}
+	_, err = db.SyncDeclarations(t.Context(), map[string]string{"a": "1"}, catalog.DeclaredSet{Sources: []catalog.SourceRow{row}})
+	must(t, err)
+	return &bench{s, db, filepath.Join(t.TempDir(), "spool"), source, canonical}
+}
+
+func (b *bench) open(t *testing.T) *archive.Archive {
+	t.Helper()
+	a, err := archive.Open(t.Context(), archive.Config{Store: b.store, Catalog: b.db, Spool: b.spool, Tool: "test/1"})
+	must(t, err)
+	return a
+}
+
+// look makes a look that failed before any exchange.
+func (b *bench) look(t *testing.T, a *archive.Archive) {
+	t.Helper()
+	l, err := a.Begin(t.Context(), b.source, b.canonical)
+	must(t, err)
+	now := time.Now().UTC()
+	_, err = l.Finish(t.Context(), &warc.Manifest{Time: now, Ended: now, Result: warc.Failed, Error: "dns"}, archive.Plan{NextAt: now})
+	must(t, err)
+}
+
+// check wants k sealed looks, 1 to k, an empty spool, and a catalog that a
+// rebuild makes again.
+func (b *bench) check(t *testing.T, k int64) {
+	t.Helper()
+	var n int64
+	for row, err := range b.db.Looks(t.Context(), catalog.LookFilter{Unfinished: true}) {
+		must(t, err)
+		if n++; row.N != n || row.State != catalog.LookSealed {
+			t.Errorf("look number %d has n %d and state %s", n, row.N, row.State)
+		}
+	}
+	if n != k {
+		t.Errorf("%d looks, want %d", n, k)
+	}
+	files, err := filepath.Glob(filepath.Join(b.spool, "*.warc.gz*"))
+	must(t, err)
+	if len(files) > 0 {
+		t.Errorf("the spool holds %q", files)
+	}
+	again, err := catalog.Open(t.Context(), filepath.Join(t.TempDir(), "again.sqlite"), catalog.Options{})
+	must(t, err)
+	_, err = archive.Rebuild(t.Context(), b.store, again, nil)
+	must(t, err)
+	var got, want bytes.Buffer
+	must(t, again.Dump(t.Context(), &got))
+	must(t, b.db.Dump(t.Context(), &want))
+	must(t, again.Close())
+	if !bytes.Equal(got.Bytes(), want.Bytes()) || want.Len() == 0 {
+		t.Errorf("rebuilt:\n%s\nlive:\n%s", got.Bytes(), want.Bytes())
+	}
+}
+
+// A server that falls silent while a WARC or its index is stored, before or
+// after it did its work: once is got over; for good, Seal says so and the WARC
+// stays whole for the next Seal, in the same process or another.
+func TestSealStalls(t *testing.T) {
+	t.Parallel()
+	srv := s3server.Start(t, s3server.Options{})
+	for name, kind := range map[string]faultproxy.Kind{"before": faultproxy.Stall, "after": faultproxy.StallAfter} {
+		for _, path := range []string{".warc.gz", ".cdxj"} {
+			t.Run(name+path, func(t *testing.T) {
+				t.Parallel()
+				proxy := faultproxy.Start(t, srv.Endpoint)
+				bucket, err := s3.Open(t.Context(), s3.Config{
+					Bucket: srv.Bucket, Prefix: strings.ReplaceAll(name+path, ".", "-"), Endpoint: proxy.URL(), Region: srv.Region,
+					Credentials: srv.Credentials(), Attempts: 2, Timeout: 400 * time.Millisecond, RetryDelay: time.Millisecond,
+				})
+				must(t, err)
+				b := newBench(t, bucket)
+				a := b.open(t)
+				b.look(t, a)
+				fault := faultproxy.Fault{Method: "PUT", Path: path, Kind: kind, Times: 1}
+				proxy.Set(fault)
+				if _, err := a.Seal(t.Context()); err != nil {
+					t.Errorf("Seal with one silence: %v", err)
+				}
+				b.look(t, a)
+				fault.Times = -1
+				proxy.Set(fault)
+				_, err = a.Seal(t.Context())
+				left, globErr := filepath.Glob(filepath.Join(b.spool, "*.warc.gz"))
+				must(t, globErr)
+				if kind == faultproxy.Stall && (!errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "it stays in the spool") || len(left) != 1) {
+					t.Errorf("Seal with a silent server: error %v, spool %q", err, left)
+				}
+				if err == nil && len(left) > 0 {
+					t.Errorf("Seal gave no error and left %q", left)
+				}
+				proxy.Set()
+				must(t, a.Close())
+				a = b.open(t)
+				_, err = a.Seal(t.Context())
+				must(t, err)
+				must(t, a.Close())
+				b.check(t, 2)
+			})
+		}
+	}
+}
+
+// Looks of a process that ended without Seal are sealed by the next one, and a
+// look that was begun is entered as interrupted.
+func TestOpenRecovers(t *testing.T) {
+	t.Parallel()
+	dir, err := store.OpenDir(t.TempDir())
+	must(t, err)
+	b := newBench(t, dir)
+	a := b.open(t)
+	b.look(t, a)
+	_, err = a.Begin(t.Context(), b.source, b.canonical) // and nothing more
+	must(t, err)
+	must(t, a.Close())
+	a = b.open(t)
+	sealed, err := a.Seal(t.Context())
+	must(t, err)
+	if len(sealed) != 1 || sealed[0].Looks != 2 {
+		t.Errorf("Seal after a restart = %+v, want one WARC with two looks", sealed)
+	}
+	b.look(t, a)
+	_, err = a.Seal(t.Context())
+	must(t, err)
+	must(t, a.Close())
+	b.check(t, 3)
+	var failed []string
+	for row, err := range b.db.Looks(t.Context(), catalog.LookFilter{}) {
+		must(t, err)
+		failed = append(failed, row.Error)
+	}
+	if got := strings.Join(failed, " "); got != "dns interrupted dns" {
+		t.Errorf("errors of the looks are %q", got)
+	}
+}
+
+// One process per spool, and no archive of a newer version.
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	dir, err := store.OpenDir(t.TempDir())
+	must(t, err)
+	b := newBench(t, dir)
+	a := b.open(t)
+	if _, err := archive.Open(ctx, archive.Config{Store: b.store, Catalog: b.db, Spool: b.spool}); !errors.Is(err, archive.ErrSpoolBusy) {
+		t.Errorf("Open of a spool in use: error = %v, want ErrSpoolBusy", err)
+	}
+	must(t, a.Close())
+	must(t, b.open(t).Close()) // it is free again
+
+	newer := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(newer, "archive.json"), []byte(`{"format":2,"created":"2030-01-01T00:00:00Z"}`), 0o644))
+	dir, err = store.OpenDir(newer)
+	must(t, err)
+	if _, err := archive.Open(ctx, archive.Config{Store: dir, Catalog: b.db, Spool: b.spool}); !errors.Is(err, archive.ErrNewer) {
+		t.Errorf("Open of a newer archive: error = %v, want ErrNewer", err)
+	}
+	if _, err := archive.Rebuild(ctx, dir, b.db, nil); !errors.Is(err, archive.ErrNewer) {
+		t.Errorf("Rebuild of a newer archive: error = %v, want ErrNewer", err)
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
