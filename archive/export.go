@@ -189,11 +189,11 @@ func (p *exportPlan) addLook(ctx context.Context, row catalog.LookRow) error {
 // addReferred wants the full record behind a revisit record.
 func (p *exportPlan) addReferred(ctx context.Context, key string, m *warc.Manifest, note warc.ExchangeNote) error {
 	ref := note.SameAs
-	if m.Payload != nil && m.Payload.Record == note.Response {
-		ref = m.SameAs
+	if ref == nil {
+		ref = m.SameAs // of the page
 	}
 	if ref == nil {
-		return nil // a 304: what it refers to is the server's word
+		return fmt.Errorf("manifest does not name what %s refers to", note.Response)
 	}
 	p.of(cmp.Or(ref.WARC, key)).records[ref.Record] = true
 	return nil

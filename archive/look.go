@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -97,6 +98,7 @@ func (l *Look) Exchange(ctx context.Context, ex *warc.Exchange) (warc.Stored, er
 			if _, err := l.w.append(chain); err != nil {
 				return warc.Stored{}, err
 			}
+			l.w.keepChain(warc.ChainDigest(ex.TLS.Chain))
 		}
 	}
 	if len(records) > 0 {
@@ -117,7 +119,15 @@ func (l *Look) Exchange(ctx context.Context, ex *warc.Exchange) (warc.Stored, er
 // findPayload returns the earlier record that a revisit may refer to: equal
 // SHA-256 and length, of the same address, sealed or in the same file.
 func (l *Look) findPayload(ctx context.Context, ex *warc.Exchange) (*warc.Reference, error) {
-	if ex.Response == nil || ex.Truncated != "" || ex.PayloadSize == 0 {
+	if ex.Response == nil || ex.Truncated != "" {
+		return nil, nil
+	}
+	if ex.Status == http.StatusNotModified && ex.Kind == warc.KindPage && ex.URI == l.last.URL {
+		// The validators of the request came from that capture.
+		ref, _, err := l.a.cfg.Catalog.FindPayload(ctx, ex.URI, l.last.SHA256, l.last.Size, l.w.name)
+		return ref, err
+	}
+	if ex.PayloadSize == 0 {
 		return nil, nil
 	}
 	key := payloadKey{ex.URI, ex.PayloadSHA256, ex.PayloadSize}
@@ -263,7 +273,7 @@ func (l *Look) refer(m *warc.Manifest) {
 		ref := l.revisits[note.Response]
 		switch {
 		case ref == nil:
-		case m.Payload != nil && m.Payload.Record == note.Response:
+		case m.Payload != nil && m.Payload.Record == note.Response, m.Result == warc.NotModified && note.Kind == warc.KindPage:
 			m.SameAs = &warc.Reference{Record: ref.Record, WARC: ref.WARC}
 		default:
 			note.SameAs = &warc.Reference{Record: ref.Record, WARC: ref.WARC}

@@ -59,11 +59,14 @@ func (b *bench) open(t *testing.T) *archive.Archive {
 // look makes a look that failed before any exchange.
 func (b *bench) look(t *testing.T, a *archive.Archive) {
 	t.Helper()
-	l, err := a.Begin(t.Context(), b.source, b.canonical)
+	l, err := a.Begin(t.Context(), b.source, b.canonical, nil)
 	must(t, err)
 	now := time.Now().UTC()
-	_, err = l.Finish(t.Context(), &warc.Manifest{Time: now, Ended: now, Result: warc.Failed, Error: "dns"}, archive.Plan{NextAt: now})
-	must(t, err)
+	entered := make(chan error, 1)
+	m := &warc.Manifest{Time: now, Ended: now, Result: warc.Failed, Error: "dns"}
+	must(t, l.Finish(t.Context(), m, archive.Plan{NextAt: now}, func(_ catalog.LookRow, err error) { entered <- err }))
+	a.Flush()
+	must(t, <-entered)
 }
 
 // check wants k sealed looks, 1 to k, an empty spool, and a catalog that a
@@ -155,7 +158,7 @@ func TestOpenRecovers(t *testing.T) {
 	b := newBench(t, dir)
 	a := b.open(t)
 	b.look(t, a)
-	_, err = a.Begin(t.Context(), b.source, b.canonical) // and nothing more
+	_, err = a.Begin(t.Context(), b.source, b.canonical, nil) // and nothing more
 	must(t, err)
 	must(t, a.Close())
 	a = b.open(t)

@@ -100,13 +100,22 @@ func (w *openWARC) chainRecord(chain [][]byte, meta warc.Meta) (*warc.Record, er
 	if len(chain) == 0 {
 		return nil, nil
 	}
-	digest := warc.ChainDigest(chain)
-	w.mu.Lock()
-	known := w.chains[digest]
-	w.chains[digest] = true
-	w.mu.Unlock()
-	if known {
+	if w.holdsChain(warc.ChainDigest(chain)) {
 		return nil, nil
 	}
 	return warc.CertificateChain(meta, chain)
+}
+
+func (w *openWARC) holdsChain(digest warc.Digest) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.chains[digest]
+}
+
+// keepChain notes a chain that was written. Two looks may write one chain at the
+// same moment: twice is no harm.
+func (w *openWARC) keepChain(digest warc.Digest) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.chains[digest] = true
 }

@@ -56,6 +56,7 @@ type host struct {
 	next    time.Time       // earliest start of the next request
 	limited time.Time       // until when the server asked us to stay away
 	crawl   time.Duration   // Crawl-delay of its robots.txt
+	started time.Time       // start of the last request of this process
 
 	leased  bool      // the row in the lease store is ours
 	renewed time.Time // wall clock of its last renewal
@@ -95,6 +96,10 @@ func (h *hostTurns) setCrawlDelay(key string, d time.Duration) {
 	defer h.mu.Unlock()
 	if s := h.hosts[key]; s != nil {
 		s.crawl = d
+		if d > 0 && !s.started.IsZero() {
+			// The request for robots.txt itself counts.
+			s.next = later(s.next, s.started.Add(d))
+		}
 	} else if d > 0 {
 		h.hosts[key] = &host{key: key, crawl: d, idle: time.Now()}
 	}
@@ -148,6 +153,7 @@ func (t *turn) done(began, until time.Time) {
 // space keeps the next request an interval away from one that started at the
 // given time. The caller holds mu.
 func (h *hostTurns) space(s *host, start time.Time) {
+	s.started = later(s.started, start)
 	interval := s.crawl
 	if h.delay > 0 {
 		// A fiftieth on top, so that a server that counts from the arrival of
@@ -279,7 +285,11 @@ func (h *hostTurns) lease(ctx context.Context, s *host, deadline time.Time) erro
 		if ok {
 			h.mu.Lock()
 			s.leased, s.renewed = true, asked.Round(0)
-			s.next = later(s.next, next)
+			// Nobody asks for a longer pause than that: the time was written by
+			// a process whose clock was ahead.
+			if !next.After(asked.Add(maxPause)) {
+				s.next = later(s.next, next)
+			}
 			h.keep()
 			h.mu.Unlock()
 			return nil

@@ -284,6 +284,47 @@ func TestHostsCrawlDelay(t *testing.T) {
 	})
 }
 
+func TestHostsCrawlDelayCountsFromRobots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := testHosts(nil, "a", 0)
+		robots, err := h.acquire(t.Context(), "x.com", far())
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		robots.done(begin, time.Time{})
+		time.Sleep(time.Second)
+		h.setCrawlDelay("x.com", 20*time.Second)
+		page, err := h.acquire(t.Context(), "x.com", far())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(begin); d != 20*time.Second {
+			t.Errorf("the page was asked for %s after robots.txt, want the crawl delay", d)
+		}
+		page.done(time.Now(), time.Time{})
+	})
+}
+
+func TestLeaseOfAClockAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		leases := &memoryLeases{}
+		leases.row("x.com").next = time.Now().AddDate(10, 0, 0)
+		h := testHosts(leases, "a", time.Second)
+		turn, err := h.acquire(t.Context(), "x.com", time.Now().Add(time.Minute))
+		if err != nil {
+			t.Fatalf("acquire = %v, want the impossible pause ignored", err)
+		}
+		turn.done(time.Now(), time.Time{})
+		if err := h.close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if next := leases.row("x.com").next; next.After(time.Now().Add(time.Minute)) {
+			t.Errorf("next = %s, want it mended in the store", next)
+		}
+	})
+}
+
 func TestLeaseExcludesOtherProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		leases := &memoryLeases{}

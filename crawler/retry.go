@@ -50,7 +50,7 @@ func (c *Crawler) NextAllowed(address string) time.Time {
 }
 
 func retryDelay(m *warc.Manifest, attempt int, base, pause time.Duration, random float64) (time.Duration, bool) {
-	if m.Result != warc.Failed || attempt < 1 || attempt >= maxAttempts || !transient(m) {
+	if m.Result != warc.Failed || attempt < 1 || attempt >= maxAttempts || !m.Transient {
 		return 0, false
 	}
 	d := base
@@ -59,15 +59,6 @@ func retryDelay(m *warc.Manifest, attempt int, base, pause time.Duration, random
 	}
 	d += time.Duration(random * float64(d/4))
 	return min(max(d, pause), maxPause), true
-}
-
-// transient reports whether what failed may pass by itself.
-func transient(m *warc.Manifest) bool {
-	if Code(m.Error) == CodeHTTPStatus {
-		e := ClassifyStatus(m.Status, nil, time.Time{})
-		return e != nil && e.Transient
-	}
-	return transientCode(Code(m.Error))
 }
 
 // pauseAfter returns the time before which a host asked not to be asked again:

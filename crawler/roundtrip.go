@@ -13,6 +13,7 @@ import (
 	"time"
 
 	whatwg "github.com/nlnwa/whatwg-url/url"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/fineprint-archive/fineprint/crawler/declaration"
 	"github.com/fineprint-archive/fineprint/warc"
@@ -156,11 +157,11 @@ func (l *look) request(from *http.Request, u *url.URL) (req *http.Request, condi
 	if l.hops.kind == warc.KindPage {
 		req.Header["Accept"] = []string{accept}
 		if l.ask.ValidatorsFor == "" || l.ask.ValidatorsFor == u.String() {
-			if l.ask.ETag != "" {
+			if sendable(l.ask.ETag) {
 				req.Header["If-None-Match"] = []string{l.ask.ETag}
 				conditional = true
 			}
-			if l.ask.LastModified != "" {
+			if sendable(l.ask.LastModified) {
 				req.Header["If-Modified-Since"] = []string{l.ask.LastModified}
 				conditional = true
 			}
@@ -170,6 +171,16 @@ func (l *look) request(from *http.Request, u *url.URL) (req *http.Request, condi
 		req.Header["Cookie"] = cookies
 	}
 	return req, conditional
+}
+
+// maxValidator bounds the validators that are sent back: servers refuse requests
+// with long fields.
+const maxValidator = 1 << 10
+
+// sendable reports whether a validator, which a server chose, can be sent back.
+// One that cannot is left out: the page is then fetched whole.
+func sendable(validator string) bool {
+	return validator != "" && len(validator) <= maxValidator && httpguts.ValidHeaderFieldValue(validator)
 }
 
 // plainRequest returns a GET with the fields that all requests have.

@@ -134,7 +134,7 @@ func (l *look) conclude(err *Error) {
 		err = errorf(CodeInternal, "no exchange was made")
 	}
 	if err != nil {
-		m.Result, m.Error, m.Detail = warc.Failed, string(err.Code), detail(err)
+		m.Result, m.Error, m.Detail, m.Transient = warc.Failed, string(err.Code), detail(err), err.Transient
 		return
 	}
 	m.Result = warc.Captured

@@ -62,6 +62,10 @@ type Manifest struct {
 	Run         string `json:"run"`
 	Tool        string `json:"tool"`
 
+	// Transient says that what failed may pass by itself: for the scheduler, not
+	// part of the record.
+	Transient bool `json:"-"`
+
 	Exchanges []ExchangeNote `json:"exchanges,omitempty"`
 	Members   []Member       `json:"members,omitempty"`
 }

@@ -16,9 +16,10 @@
 // # A look
 //
 // [DB.BeginLook] allocates the look's number n durably and leaves a row in
-// state begun. [DB.FinishLook] completes it in one transaction with the next
-// visit of its source, the records it brought and what is to be told to
-// others: state spooled. [DB.SealWARC] seals all looks of a WARC file at once.
+// state begun, in a small table of its own. [DB.FinishLooks] turns it in one
+// transaction into the row of a finished look, with the next visit of its
+// source, the records it brought and what is to be told to others: state
+// spooled. [DB.SealWARC] seals all looks of a WARC file at once.
 // A process that dies between begin and finish leaves a begun row behind that
 // [DB.UnfinishedLooks] lists, so that no n is ever missing.
 //

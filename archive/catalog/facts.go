@@ -21,7 +21,7 @@ const factsPerTx = 5000
 // RebuildBegin checks that the catalog holds no looks and no WARC files, so
 // that facts can be put into it.
 func (db *DB) RebuildBegin(ctx context.Context) error {
-	for _, table := range []string{"looks", "warcs", "records", "declarations"} {
+	for _, table := range []string{"looks", "begun", "warcs", "records", "declarations"} {
 		var found int64
 		ok, err := one(reader{db}.QueryRow(ctx, "SELECT 1 FROM "+table+" LIMIT 1"), &found)
 		if err != nil {
@@ -83,14 +83,14 @@ func (db *DB) RebuildEnd(ctx context.Context) error {
 		for _, statement := range []string{
 			`UPDATE sources SET done_n = l.n, last_n = CASE WHEN last_n > l.n THEN last_n ELSE l.n END, looked_at = l.time, result = l.result, error = l.error,
 				status = l.status, manifest = l.id, manifest_sha256 = l.manifest_sha256
-				FROM looks l WHERE l.source = sources.id AND l.n = (SELECT MAX(m.n) FROM looks m WHERE m.source = sources.id AND m.state <> 'begun')`,
+				FROM looks l WHERE l.source = sources.id AND l.n = (SELECT MAX(m.n) FROM looks m WHERE m.source = sources.id)`,
 			`UPDATE sources SET payload_n = l.n, payload_record = l.record_id, payload_sha256 = l.payload_sha256, payload_size = l.payload_size,
 				decoded_sha256 = l.decoded_sha256, payload_url = CASE WHEN l.final_url = '' THEN l.url ELSE l.final_url END,
 				etag = l.etag, last_modified = l.last_modified, full_at = l.time
 				FROM looks l WHERE l.source = sources.id AND l.n = (SELECT MAX(m.n) FROM looks m
-					WHERE m.source = sources.id AND m.state <> 'begun' AND m.result = 'captured' AND m.payload_sha256 <> '')`,
+					WHERE m.source = sources.id AND m.result = 'captured' AND m.payload_sha256 <> '')`,
 			`UPDATE sources SET failing_since = COALESCE((SELECT MIN(l.time) FROM looks l WHERE l.source = sources.id AND l.n > COALESCE(
-				(SELECT MAX(m.n) FROM looks m WHERE m.source = sources.id AND m.state <> 'begun' AND m.result <> 'failed'), 0)), '')
+				(SELECT MAX(m.n) FROM looks m WHERE m.source = sources.id AND m.result <> 'failed'), 0)), '')
 				WHERE result = 'failed'`,
 		} {
 			if _, err := tx.Exec(ctx, statement); err != nil {

@@ -29,7 +29,7 @@ type LookFilter struct {
 	State      LookState
 	Result     warc.Result
 	Failed     bool // result is failed
-	Unfinished bool // also looks that have only begun
+	Unfinished bool // also looks that have only begun, after the others (before them if Newest)
 	Newest     bool // newest first
 	Limit      int  // at most that many looks
 }
@@ -93,44 +93,70 @@ func (f *LookFilter) where() *where {
 	if f.Failed {
 		w.add("l.result = 'failed'")
 	}
-	if f.State == "" && !f.Unfinished {
-		w.add("l.state <> 'begun'")
-	}
 	w.equal("l.state", string(f.State))
 	return w
 }
 
-// Looks returns the looks that the filter selects, by time, source and n. It
+// Looks returns the looks that the filter selects, by time, source and n; where
+// finished and begun ones are asked for, the begun ones come last (first, if
+// Newest), and one that is finished meanwhile may be missing or come twice. It
 // holds one look in memory at a time. The first error ends the sequence. A
 // connection is in use until then: do not nest many of these.
 func (db *DB) Looks(ctx context.Context, f LookFilter) iter.Seq2[LookRow, error] {
-	query, args := f.query()
 	return func(yield func(LookRow, error) bool) {
 		var stop error // marks that the caller wants no more
-		err := db.streamLooks(ctx, &f, query, args, func(l LookRow) error {
-			if !yield(l, nil) {
-				stop = errors.New("stop")
-				return stop
+		left := f.Limit
+		for _, table := range f.tables() {
+			query, args := f.query(table, left)
+			err := db.streamLooks(ctx, &f, query, args, func(l LookRow) error {
+				left--
+				if !yield(l, nil) {
+					stop = errors.New("stop")
+					return stop
+				}
+				return nil
+			})
+			if err != nil && stop == nil {
+				yield(LookRow{}, fmt.Errorf("list looks: %w", db.explain(db.redact(err))))
 			}
-			return nil
-		})
-		if err != nil && stop == nil {
-			yield(LookRow{}, fmt.Errorf("list looks: %w", db.explain(db.redact(err))))
+			if err != nil || f.Limit > 0 && left == 0 {
+				return
+			}
 		}
 	}
 }
 
-// query returns the statement of the filter. It sorts by an index, so that the
-// database need not hold all the looks either.
-func (f *LookFilter) query() (string, []any) {
+// begunLooks has the form of table looks.
+const begunLooks = `(SELECT source, n, id, 'begun' AS state, spool, run, url, time, '' AS final_url, '' AS final_hash, '' AS ended,
+	'' AS result, '' AS error, '' AS detail, 0 AS status, '' AS bytes, '' AS same_as, warc, 0 AS warc_offset, 0 AS warc_length,
+	'' AS manifest_sha256, '' AS record_id, 0 AS record_offset, 0 AS record_length, '' AS mime, '' AS payload_sha1, '' AS payload_sha256,
+	0 AS payload_size, '' AS decoded_sha256, 0 AS decoded_size, '' AS etag, '' AS last_modified, '' AS declaration_sha256 FROM begun)`
+
+// tables returns what the filter selects from, in the order of the sequence.
+func (f *LookFilter) tables() []string {
+	switch {
+	case f.State == LookBegun:
+		return []string{begunLooks}
+	case f.State != "" || !f.Unfinished:
+		return []string{"looks"}
+	case f.Newest:
+		return []string{begunLooks, "looks"}
+	}
+	return []string{"looks", begunLooks}
+}
+
+// query returns the statement of the filter for one table and up to limit looks,
+// 0 for all. It sorts by an index, so that the database need not hold all the
+// looks either.
+func (f *LookFilter) query(table string, limit int) (string, []any) {
 	w := f.where()
 	order := " ORDER BY l.time, l.source, l.n"
 	if f.Newest {
 		order = " ORDER BY l.time DESC, l.source DESC, l.n DESC"
 	}
-	inner := "SELECT l.* FROM looks l" + w.sql() + order
-	if f.Limit > 0 {
-		inner += fmt.Sprintf(" LIMIT %d", f.Limit)
+	inner := "SELECT l.* FROM " + table + " l" + w.sql() + order
+	if limit > 0 {
+		inner += fmt.Sprintf(" LIMIT %d", limit)
 	}
 	return "SELECT " + lookColumns + `, COALESCE(d.id, ''), COALESCE(d.service, ''), COALESCE(d.service_id, ''), COALESCE(d.terms, ''), COALESCE(d.lang, '')
 		FROM (` + inner + `) l JOIN sources s ON s.id = l.source
@@ -180,7 +206,6 @@ func (db *DB) streamLooks(ctx context.Context, f *LookFilter, query string, args
 func (db *DB) LookAt(ctx context.Context, source string, at time.Time) (LookRow, bool, error) {
 	w := where{args: []any{clean(source)}}
 	w.add("source = $1")
-	w.add("state <> 'begun'")
 	if !at.IsZero() {
 		w.add("time <= ?", timeText(at))
 	}
@@ -207,8 +232,8 @@ func (db *DB) UnfinishedLooks(ctx context.Context, spool string) ([]LookRow, err
 		}
 		list = append(list, l)
 		return nil
-	}, "SELECT "+lookColumns+` FROM looks l JOIN sources s ON s.id = l.source
-		WHERE l.state = 'begun' AND l.spool = $1 ORDER BY l.time, l.source, l.n`, clean(spool))
+	}, "SELECT "+lookColumns+` FROM `+begunLooks+` l JOIN sources s ON s.id = l.source
+		WHERE l.spool = $1 ORDER BY l.time, l.source, l.n`, clean(spool))
 	if err != nil {
 		return nil, fmt.Errorf("list unfinished looks: %w", db.explain(db.redact(err)))
 	}

@@ -19,7 +19,7 @@ type SourceState struct {
 	NextAt       time.Time
 	Attempt      int    // as given to FinishLook
 	WantedRun    string // run that wants it, "" if none does
-	LastN        int64  // number of the newest look, begun or finished
+	LastN        int64  // highest number of a finished look
 	RequisitesAt time.Time
 
 	// Of the newest finished look; N is 0 if there is none.

@@ -117,10 +117,10 @@ func (db *DB) SealWARC(ctx context.Context, name string, at time.Time) (looks in
 		case w.State == WARCOpen:
 			return fmt.Errorf("it is still open")
 		}
-		if _, err := tx.Exec(ctx, "UPDATE looks SET state = 'sealed' WHERE warc = $1 AND state = 'spooled' AND state <> 'begun'", w.Key); err != nil {
+		if _, err := tx.Exec(ctx, "UPDATE looks SET state = 'sealed' WHERE warc = $1 AND state = 'spooled'", w.Key); err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, "SELECT COUNT(*) FROM looks WHERE warc = $1 AND state = 'sealed' AND state <> 'begun'", w.Key).Scan(&looks); err != nil {
+		if err := tx.QueryRow(ctx, "SELECT COUNT(*) FROM looks WHERE warc = $1 AND state = 'sealed'", w.Key).Scan(&looks); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, "UPDATE warcs SET state = 'sealed', looks = $2, sealed_at = $3 WHERE name = $1", name, looks, timeText(at))
@@ -134,7 +134,7 @@ func (db *DB) SealWARC(ctx context.Context, name string, at time.Time) (looks in
 func (db *DB) DropWARC(ctx context.Context, name string) error {
 	return db.Write(ctx, func(ctx context.Context, tx *Tx) error {
 		var looks int64
-		err := tx.QueryRow(ctx, "SELECT COUNT(*) FROM looks WHERE warc IN (SELECT key FROM warcs WHERE name = $1) AND state <> 'begun'", name).Scan(&looks)
+		err := tx.QueryRow(ctx, "SELECT COUNT(*) FROM looks WHERE warc IN (SELECT key FROM warcs WHERE name = $1)", name).Scan(&looks)
 		if err == nil && looks > 0 {
 			err = fmt.Errorf("%d looks lie in it", looks)
 		}

@@ -120,9 +120,11 @@ func (a *app) crawlDry(ctx context.Context, c *config, set *declaredSet, f crawl
 func (a *app) listWanted(ctx context.Context, db *catalog.DB, set *declaredSet, f crawlFlags, services []string) error {
 	if set.once != nil {
 		for _, s := range set.once.Sources {
-			fmt.Fprintln(a.stdout, s.URL)
+			if err := a.printWanted(s.ID, s.URL, time.Now()); err != nil {
+				return err
+			}
 		}
-		return nil
+		return a.printWantedCount(len(set.once.Sources))
 	}
 	if err := set.sync(ctx, db, a.talk); err != nil {
 		return err
@@ -136,14 +138,23 @@ func (a *app) listWanted(ctx context.Context, db *catalog.DB, set *declaredSet, 
 			continue
 		}
 		n++
-		if a.json {
-			if err := a.printJSON(map[string]string{"source": s.ID, "url": s.URL, "next": s.NextAt.UTC().Format("2006-01-02T15:04:05Z")}); err != nil {
-				return err
-			}
-			continue
+		if err := a.printWanted(s.ID, s.URL, s.NextAt); err != nil {
+			return err
 		}
-		fmt.Fprintf(a.stdout, "%s  %s\n", s.NextAt.UTC().Format("2006-01-02 15:04"), s.URL)
 	}
+	return a.printWantedCount(n)
+}
+
+// printWanted prints a line of `crawl --dry-run`.
+func (a *app) printWanted(source, address string, next time.Time) error {
+	if a.json {
+		return a.printJSON(map[string]string{"source": source, "url": address, "next": next.UTC().Format(time.RFC3339)})
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s  %s\n", next.UTC().Format("2006-01-02 15:04"), address)
+	return err
+}
+
+func (a *app) printWantedCount(n int) error {
 	if a.json {
 		return a.printJSON(map[string]int{"sources": n})
 	}

@@ -25,7 +25,7 @@ type selection struct {
 	failed                         bool
 }
 
-func (s *selection) flags(cmd *cobra.Command) {
+func (s *selection) flags(cmd *cobra.Command, all string) {
 	f := cmd.Flags()
 	f.StringVar(&s.service, "service", "", "only this service (name or id)")
 	f.StringVar(&s.terms, "terms", "", "only this type of terms")
@@ -34,7 +34,7 @@ func (s *selection) flags(cmd *cobra.Command) {
 	f.StringVar(&s.run, "run", "", "only this run")
 	f.StringVar(&s.since, "since", "", "looks from this `TIME` on (RFC 3339, date or 14 digits)")
 	f.StringVar(&s.until, "until", "", "looks up to this `TIME`")
-	f.BoolVar(&s.all, "all", false, "also looks that are being made or were not yet recovered")
+	f.BoolVar(&s.all, "all", false, all)
 	f.BoolVar(&s.failed, "failed", false, "only failed looks")
 }
 
@@ -188,7 +188,7 @@ them alone.`,
 			return errors.Join(a.captures(cmd.Context(), db, sel, args), db.Close())
 		},
 	}
-	sel.flags(cmd)
+	sel.flags(cmd, "also looks that are being made or were not yet recovered")
 	return cmd
 }
 

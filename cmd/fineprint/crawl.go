@@ -146,13 +146,6 @@ func (a *app) crawlSession(ctx context.Context, s *session, set *declaredSet, f 
 	if err := set.sync(ctx, s.db, a.talk); err != nil {
 		return nil, err
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "" // only for people
-	}
-	if err := s.db.BeginRun(ctx, catalog.RunRow{ID: s.arch.Run(), Started: began, Host: host, PID: os.Getpid()}); err != nil {
-		return nil, err
-	}
 	if f.due {
 		// Nothing due is the common case of a timer: one indexed look-up.
 		nothing, next, err := s.db.NothingDue(ctx, began)
@@ -161,6 +154,9 @@ func (a *app) crawlSession(ctx context.Context, s *session, set *declaredSet, f 
 		}
 		if nothing {
 			a.talkNothing(next)
+			if err := beginRun(ctx, s, began); err != nil {
+				return nil, err
+			}
 			return a.finishRun(ctx, s, newSummary(s, 0), began)
 		}
 	}
@@ -170,6 +166,13 @@ func (a *app) crawlSession(ctx context.Context, s *session, set *declaredSet, f 
 	}
 	if wanted == 0 && len(services) > 0 {
 		return nil, usageErrorf("no declared service is called %q; `fineprint check` lists them", services)
+	}
+	if err := checkContact(ctx, s.cfg, s.hosts); err != nil {
+		_, forgetErr := s.db.Forget(ctx, s.arch.Run())
+		return nil, errors.Join(err, forgetErr)
+	}
+	if err := beginRun(ctx, s, began); err != nil {
+		return nil, err
 	}
 	e := &engine{session: s, last: map[string]warc.Result{}, sum: newSummary(s, wanted)}
 	var visitErr error
@@ -181,6 +184,25 @@ func (a *app) crawlSession(ctx context.Context, s *session, set *declaredSet, f 
 	return sum, errors.Join(visitErr, err)
 }
 
+// beginRun enters the run for `status`.
+func beginRun(ctx context.Context, s *session, began time.Time) error {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "" // only for people
+	}
+	return s.db.BeginRun(ctx, catalog.RunRow{ID: s.arch.Run(), Started: began, Host: host, PID: os.Getpid()})
+}
+
+// hosts lists the hosts that the run will visit first.
+func (s *session) hosts(ctx context.Context) ([]string, error) {
+	due, err := s.db.DueHosts(ctx, s.arch.Run(), time.Now())
+	names := make([]string, len(due))
+	for i, h := range due {
+		names[i] = h.Host
+	}
+	return names, err
+}
+
 // want marks what the run is to visit and returns how many sources that are.
 func want(ctx context.Context, s *session, set *declaredSet, filter catalog.SourceFilter) (int64, error) {
 	if set.once == nil {
@@ -190,10 +212,6 @@ func want(ctx context.Context, s *session, set *declaredSet, filter catalog.Sour
 }
 
 func (a *app) visitAll(ctx context.Context, e *engine, wanted int64) error {
-	err := checkContact(ctx, e.cfg, func(ctx context.Context) ([]string, error) { return e.hosts(ctx) })
-	if err != nil {
-		return err
-	}
 	visitor, err := newCrawler(e.cfg, e.db, e.arch.Run(), a.logger())
 	if err != nil {
 		return err
@@ -201,25 +219,32 @@ func (a *app) visitAll(ctx context.Context, e *engine, wanted int64) error {
 	e.crawler = visitor
 	p := a.newProgress(wanted)
 	e.observer = p
-	var outbox *wayback.Worker
-	if waybackEvery(e.cfg) > 0 {
-		if outbox, err = a.newWaybackWorker(e.cfg, e.db); err != nil {
-			return errors.Join(err, visitor.Close(ctx))
-		}
+	outbox, release, err := a.outboxWorker(ctx, e)
+	if err != nil {
+		return errors.Join(err, visitor.Close(ctx))
 	}
 	err = e.crawlAll(ctx, e.cfg.Crawl.Concurrency, outbox, a.logger())
 	p.finish()
+	err = errors.Join(err, release())
 	return errors.Join(err, visitor.Close(context.WithoutCancel(ctx)), e.fatal)
 }
 
-// hosts lists the hosts that the run will visit first.
-func (e *engine) hosts(ctx context.Context) ([]string, error) {
-	due, err := e.db.DueHosts(ctx, e.arch.Run(), time.Now())
-	names := make([]string, len(due))
-	for i, h := range due {
-		names[i] = h.Host
+// outboxWorker returns the worker that submits while pages are visited; nil if
+// submissions are off or another process makes them.
+func (a *app) outboxWorker(ctx context.Context, e *engine) (_ *wayback.Worker, release func() error, err error) {
+	nothing := func() error { return nil }
+	if waybackEvery(e.cfg) == 0 {
+		return nil, nothing, nil
 	}
-	return names, err
+	release, alone, err := e.db.LockOutbox(ctx)
+	if err != nil || !alone {
+		return nil, nothing, err
+	}
+	worker, err := a.newWaybackWorker(e.cfg, e.db)
+	if err != nil {
+		return nil, nothing, errors.Join(err, release())
+	}
+	return worker, release, nil
 }
 
 // summary returns the counts; a fatal error of the archive is reported beside it.

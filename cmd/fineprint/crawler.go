@@ -14,7 +14,7 @@ import (
 )
 
 // newCrawler makes the crawler of a run over the host leases and robots cache
-// of the catalog.
+// of the catalog; without one it keeps them to itself.
 func newCrawler(c *config, db *catalog.DB, owner string, log *slog.Logger) (*crawler.Crawler, error) {
 	var proxy *url.URL
 	if c.Crawl.Proxy != "" {
@@ -32,14 +32,18 @@ func newCrawler(c *config, db *catalog.DB, owner string, log *slog.Logger) (*cra
 		}
 		roots = pool
 	}
-	v, err := crawler.New(crawler.Config{
+	cfg := crawler.Config{
 		Wire: crawler.WireConfig{
 			Timeout: time.Duration(c.Crawl.Timeout), MaxBody: int64(c.Crawl.MaxBody), Proxy: proxy, RootCAs: roots,
 			AllowPrivate: c.Crawl.AllowPrivateNetworks, SpoolDir: c.Spool,
 		},
 		Operator: c.Operator, Contact: c.Contact, UserAgentSuffix: c.Crawl.UserAgentSuffix, Version: version,
-		Delay: time.Duration(c.Crawl.Delay), RetryDelay: time.Duration(c.Crawl.RetryDelay), Requisites: c.Crawl.Requisites, Owner: owner, Leases: db, Robots: db, Logger: log,
-	})
+		Delay: time.Duration(c.Crawl.Delay), RetryDelay: time.Duration(c.Crawl.RetryDelay), Requisites: c.Crawl.Requisites, Owner: owner, Logger: log,
+	}
+	if db != nil {
+		cfg.Leases, cfg.Robots = db, db
+	}
+	v, err := crawler.New(cfg)
 	if err != nil {
 		return nil, withCode(exitUsage, err)
 	}

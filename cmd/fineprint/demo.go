@@ -109,9 +109,9 @@ Then watch real pages:
 }
 
 // demoStep runs a command of the program itself, in this process, without the
-// caller's environment for keys.
+// caller's FINEPRINT_ variables: the demo touches nothing but its own folder.
 func (a *app) demoStep(ctx context.Context, args ...string) error {
-	step := &app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, json: a.json, quiet: a.quiet}
+	step := &app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, json: a.json, quiet: a.quiet, environ: []string{}}
 	root := step.root()
 	if a.json {
 		args = append(args, "--json")

@@ -103,7 +103,7 @@ func (e *engine) laterAt(ctx context.Context, host string) (time.Time, error) {
 // visit makes one look; entering is done when the look stands in the catalog. An
 // error means that the archive could not keep it.
 func (e *engine) visit(ctx context.Context, state catalog.SourceState, entering *sync.WaitGroup) error {
-	source, _, err := declaration.ParseCanonical(state.Canonical)
+	source, documents, err := declaration.ParseCanonical(state.Canonical)
 	if err != nil {
 		return fmt.Errorf("declaration of source %s: %w", state.ID, err)
 	}
@@ -125,6 +125,7 @@ func (e *engine) visit(ctx context.Context, state catalog.SourceState, entering 
 			return
 		}
 		e.count(row, plan.Retry)
+		describe(&row, documents)
 		e.observer.look(row)
 	})
 	if err != nil {
@@ -136,6 +137,17 @@ func (e *engine) visit(ctx context.Context, state catalog.SourceState, entering 
 	defer e.mu.Unlock()
 	e.sum.WARCs = append(e.sum.WARCs, sealed...)
 	return err
+}
+
+// describe adds to a row what the catalog joins when it lists looks.
+func describe(row *catalog.LookRow, documents []declaration.Document) {
+	for _, d := range documents {
+		row.Documents = append(row.Documents, d.ID)
+	}
+	if len(documents) > 0 {
+		d := documents[0]
+		row.Service, row.ServiceID, row.Terms, row.Lang = d.Service, d.ServiceID, d.Terms, d.Lang
+	}
 }
 
 // ask says what the visit may leave out: validators only from a whole capture

@@ -38,7 +38,7 @@ is the newest look at or before TIME.`,
 			return a.export(cmd.Context(), sel, args, out)
 		},
 	}
-	sel.flags(cmd)
+	sel.flags(cmd, "every look of the archive")
 	cmd.Flags().StringVarP(&out, "output", "o", "", "write into `FILE` (- for standard output)")
 	return cmd
 }

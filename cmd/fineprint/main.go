@@ -35,6 +35,7 @@ type app struct {
 	sets           []string
 	json           bool
 	quiet          bool
+	environ        []string          // nil for the process's own
 	step           func(name string) // called before each durable step; set by the crash tests alone
 }
 
@@ -153,7 +154,11 @@ func (a *app) config() (*config, error) {
 	if a.contact != "" {
 		sets = append(sets, "contact="+a.contact)
 	}
-	return loadConfig(name, sets, os.Environ())
+	environ := a.environ
+	if environ == nil {
+		environ = os.Environ()
+	}
+	return loadConfig(name, sets, environ)
 }
 
 // absArchive makes a folder given as a flag relative to the working directory,

@@ -50,7 +50,11 @@ type withPostgres struct{ m *testing.M }
 func (w withPostgres) Run() int {
 	// The tests mostly wait: for leases, for retries, for disks.
 	flag.Parse()
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	parallel := "24"
+	if raceDetector {
+		parallel = "4"
+	}
+	if err := flag.Set("test.parallel", parallel); err != nil {
 		panic(err)
 	}
 	stop := pgtest.Keep()
@@ -116,7 +120,7 @@ func (p *program) write(t *testing.T, name, text string) {
 
 // command prepares a run of the program.
 func (p *program) command(t *testing.T, args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, "fineprint", args...)
 	cmd.Dir = p.dir
@@ -261,13 +265,4 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// ciRequires skips a test that the machine cannot run, but fails it under CI=true.
-func ciRequires(t *testing.T, what string, err error) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s: %v", what, err)
-	}
-	t.Skipf("%s: %v", what, err)
 }

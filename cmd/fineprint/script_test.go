@@ -34,6 +34,7 @@ import (
 //	tobytes FILE…                   replace \xHH in files by the byte
 //	savejson NAME FILE LINE KEY     set a variable to such a value
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,

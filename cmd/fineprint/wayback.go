@@ -87,6 +87,15 @@ func (a *app) waybackSubmit(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	release, alone, err := db.LockOutbox(ctx)
+	if err != nil {
+		return err
+	}
+	if !alone {
+		a.talk("wayback: another process works the outbox")
+		return a.waybackStatus(ctx)
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	worker, err := a.newWaybackWorker(c, db)
 	if err != nil {
 		return err
@@ -110,7 +119,8 @@ func (a *app) waybackSubmit(ctx context.Context) (err error) {
 	return report.print(a)
 }
 
-// newWaybackWorker makes the worker of the outbox.
+// newWaybackWorker makes the worker of the outbox. The caller holds its lock, so
+// that items leased to its name are left over from a crash.
 func (a *app) newWaybackWorker(c *config, db *catalog.DB) (*wayback.Worker, error) {
 	keys, _, err := waybackKeys(c)
 	if err != nil {

@@ -3,6 +3,7 @@ package declaration
 import (
 	"errors"
 	"fmt"
+	neturl "net/url"
 	"strings"
 
 	"github.com/nlnwa/whatwg-url/url"
@@ -27,6 +28,9 @@ func Normalize(raw string) (string, error) {
 	}
 	s, err := serialise(raw)
 	if err != nil {
+		return "", err
+	}
+	if err := checkRequest(s); err != nil {
 		return "", err
 	}
 	if s == raw {
@@ -59,6 +63,19 @@ func checkAddress(raw string) error {
 		}
 	}
 	return nil
+}
+
+// checkRequest refuses what browsers take and an HTTP client of Go cannot ask
+// for, such as a percent sign that begins no escape.
+func checkRequest(s string) error {
+	u, err := neturl.Parse(s)
+	if err == nil && u.Hostname() != "" {
+		return nil
+	}
+	if escape, ok := errors.AsType[neturl.EscapeError](err); ok {
+		return fmt.Errorf("address has the broken escape %q; write %%25 for a percent sign", string(escape))
+	}
+	return fmt.Errorf("%s is not an address", redact(s))
 }
 
 // isPlain reports whether an address is seen at a glance to be normalised

@@ -55,6 +55,8 @@ func TestNormalizeErrors(t *testing.T) {
 		"nul":            {"https://x.com/\x00", "address has the control character U+0000 at byte 14"},
 		"broken utf-8":   {"https://x.com/\xff", "address has a broken character at byte 14"},
 		"bad port":       {"https://x.com:99999/", `"https://x.com:99999/" is not an address`},
+		"broken escape":  {"https://x.com/100%zz", `address has the broken escape "%zz"; write %25 for a percent sign`},
+		"cut escape":     {"https://x.com/100%", `address has the broken escape "%"; write %25 for a percent sign`},
 		"bad host":       {"https://x com/", `"https://x com/" is not an address`},
 		"secret, broken": {"https://me:hunter2@x com/", `"…@x com/" is not an address`},
 		"too long":       {"https://x.com/" + strings.Repeat("a", maxAddress), "address of 8206 bytes is longer than 8192"},

@@ -22,7 +22,7 @@ CREATE TABLE sources (
   next_at          {text} NOT NULL,
   attempt          BIGINT NOT NULL DEFAULT 0,
   wanted_run       {text} NOT NULL DEFAULT '',
-  last_n           BIGINT NOT NULL DEFAULT 0,
+  last_n           BIGINT NOT NULL DEFAULT 0, -- highest in looks; begun may hold higher ones
   requisites_at    {text} NOT NULL DEFAULT '',
   -- what the newest finished look said, derived from looks
   done_n           BIGINT NOT NULL DEFAULT 0,
@@ -45,7 +45,6 @@ CREATE TABLE sources (
   full_at          {text} NOT NULL DEFAULT ''
 );
 CREATE INDEX sources_due ON sources (declared, next_at);
-CREATE INDEX sources_host ON sources (declared, host, next_at);
 CREATE INDEX sources_wanted ON sources (wanted_run, host, next_at) WHERE wanted_run <> '';
 CREATE INDEX sources_url ON sources (url_hash);
 
@@ -103,12 +102,24 @@ CREATE TABLE looks (
   declaration_sha256 {text} NOT NULL DEFAULT '',
   PRIMARY KEY (source, n)
 );
--- A look that has begun stands in none of these but the last.
-CREATE INDEX looks_time ON looks (time, source, n) WHERE state <> 'begun';
-CREATE INDEX looks_warc ON looks (warc) WHERE state <> 'begun';
-CREATE INDEX looks_run ON looks (run) WHERE state <> 'begun';
+CREATE INDEX looks_time ON looks (time, source, n);
+CREATE INDEX looks_warc ON looks (warc);
+CREATE INDEX looks_run ON looks (run);
 CREATE INDEX looks_final ON looks (final_hash) WHERE final_hash <> '';
-CREATE INDEX looks_begun ON looks (spool) WHERE state = 'begun';
+
+-- Looks that have begun and are not finished: few, so that the durable begin of
+-- a look writes few pages. A finished look stands in looks alone.
+CREATE TABLE begun (
+  source {text} NOT NULL,
+  n      BIGINT NOT NULL,
+  id     {text} NOT NULL,
+  spool  {text} NOT NULL,
+  run    {text} NOT NULL,
+  url    {text} NOT NULL,
+  time   {text} NOT NULL,
+  warc   {text} NOT NULL,
+  PRIMARY KEY (source, n)
+){clustered};
 
 CREATE TABLE records (
   url_hash       {text} NOT NULL,
