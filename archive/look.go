@@ -60,7 +60,7 @@ func (a *Archive) Begin(ctx context.Context, source declaration.Source, decl []b
 	}
 	l := &Look{a: a, w: w, source: source, decl: decl, stored: map[payloadKey]warc.Reference{}, revisits: map[string]*warc.Reference{}}
 	begun, err := a.cfg.Catalog.BeginLook(ctx, catalog.Begin{
-		Source: source.ID, Run: a.cfg.Run, Spool: a.spool, WARC: w.name, At: a.cfg.Now(), Known: known,
+		Source: source.ID, Run: a.cfg.Run, Spool: a.spool, WARC: w.name, At: a.cfg.Now(), Alone: true, Known: known,
 		ManifestID: func(n int64) string {
 			l.ids = warc.NewLook(source.ID, n, a.cfg.Rand)
 			return l.ids.ManifestID()
@@ -252,8 +252,8 @@ func (l *Look) complete(m *warc.Manifest) {
 	m.Members = l.members
 	l.refer(m)
 	terse(m)
-	if m.Payload == nil {
-		return
+	if m.Payload == nil || m.Result != warc.Captured {
+		return // an error page is not compared with the page
 	}
 	switch {
 	case l.last.SHA256.IsZero():

@@ -14,7 +14,11 @@ import (
 
 func TestRetryDelay(t *testing.T) {
 	failed := func(c Code, status int) warc.Manifest {
-		return warc.Manifest{Result: warc.Failed, Error: string(c), Status: status}
+		transient := transientCode(c)
+		if e := ClassifyStatus(status, nil, time.Time{}); c == CodeHTTPStatus && e != nil {
+			transient = e.Transient
+		}
+		return warc.Manifest{Result: warc.Failed, Error: string(c), Status: status, Transient: transient}
 	}
 	const base = 10 * time.Second
 	for _, tc := range []struct {
@@ -44,6 +48,7 @@ func TestRetryDelay(t *testing.T) {
 		{"short pause", failed(CodeRateLimited, 429), 1, time.Second, 0, base, true},
 		{"absurd pause", failed(CodeRateLimited, 429), 1, 1000 * time.Hour, 0, maxPause, true},
 		{"past pause", failed(CodeRateLimited, 429), 1, -time.Hour, 0, base, true},
+		{"name that does not exist", warc.Manifest{Result: warc.Failed, Error: string(CodeDNS)}, 1, 0, 0, 0, false},
 		{"attempt zero", failed(CodeConnect, 0), 0, 0, 0, 0, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

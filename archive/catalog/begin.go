@@ -2,14 +2,25 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fineprint-archive/fineprint/warc"
 )
 
+// ErrLookBegun says that another look at the source is under way, in this
+// process or another. Its number and manifest would have to come first.
+var ErrLookBegun = errors.New("another look at the source is under way")
+
+// begunLives is how long a begun look keeps others away. No look takes so long:
+// an older one is of a process that died with its machine.
+const begunLives = time.Hour
+
 // BeginLook allocates the next number of a source durably and enters the look
 // as begun: the number after the highest one at the source, begun or finished.
-// A crash after it leaves a row that UnfinishedLooks lists. The source itself is
+// With Alone the error is ErrLookBegun while another look at the source is under
+// way. A crash after it leaves a row that UnfinishedLooks lists. The source itself is
 // not written.
 func (db *DB) BeginLook(ctx context.Context, b Begin) (Begun, error) {
 	var begun Begun
@@ -91,8 +102,12 @@ func beginNext(ctx context.Context, tx *Tx, b *Begin) (begun Begun, err error) {
 		return Begun{}, ErrUnknownSource
 	}
 	// Asked under the lock: a statement sees what was committed before it began.
-	if err := tx.QueryRow(ctx, "SELECT COALESCE(MAX(n), 0) FROM begun WHERE source = $1", clean(b.Source)).Scan(&highest); err != nil {
+	var newest string
+	if err := tx.QueryRow(ctx, "SELECT COALESCE(MAX(n), 0), COALESCE(MAX(time), '') FROM begun WHERE source = $1", clean(b.Source)).Scan(&highest, &newest); err != nil {
 		return Begun{}, err
+	}
+	if b.Alone && newest > timeText(b.At.Add(-begunLives)) {
+		return Begun{}, ErrLookBegun
 	}
 	begun.N = max(finished, highest) + 1
 	if prev.Manifest != "" {

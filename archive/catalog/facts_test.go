@@ -235,7 +235,7 @@ func TestDump(t *testing.T) {
 			t.Errorf("%s: what is no fact changes the dump (-want +got):\n%s", name, d)
 		}
 		rebuilt := open(t, dsn())
-		must(t, rebuilt.RebuildBegin(ctx))
+		must(t, rebuilt.RebuildBegin(ctx, "archive"))
 		for _, i := range []int{1, 0, 1} { // the wrong way round, and one twice as after a crash
 			must(t, rebuilt.InsertFacts(ctx, files[i]))
 		}
@@ -243,7 +243,7 @@ func TestDump(t *testing.T) {
 		if d := cmp.Diff(want, dump(t, rebuilt)); d != "" {
 			t.Errorf("%s rebuilt (-want +got):\n%s", name, d)
 		}
-		if err := rebuilt.RebuildBegin(ctx); err == nil || !strings.Contains(err.Error(), "not empty") {
+		if err := rebuilt.RebuildBegin(ctx, "archive"); err == nil || !strings.Contains(err.Error(), "not empty") {
 			t.Errorf("RebuildBegin of a full catalog: %v, want a refusal", err)
 		}
 		// What sources say of their looks comes back with them.

@@ -19,7 +19,7 @@ type Finish struct {
 
 	NextAt     time.Time // next visit of the source
 	Attempt    int       // how often the source failed in a row, kept for the caller
-	Retry      bool      // NextAt is a retry within the look's run: the run still wants the source
+	Retry      bool      // NextAt is a retry within the look's run: the run still wants the source. Else no run does
 	Requisites bool      // requisites were visited in this look
 
 	Outbox *OutboxNew // nil if nobody is told
@@ -244,7 +244,7 @@ func finishSource(ctx context.Context, tx *Tx, f *Finish) error {
 
 const (
 	finishSourceSet = `UPDATE sources SET done_n = $2, last_n = CASE WHEN last_n < $2 THEN $2 ELSE last_n END, next_at = $3, attempt = $4,
-		wanted_run = CASE WHEN $5 = 1 OR wanted_run <> $6 THEN wanted_run ELSE '' END,
+		wanted_run = CASE WHEN $5 = 1 AND wanted_run = $6 THEN wanted_run ELSE '' END,
 		requisites_at = CASE WHEN $7 <> '' THEN $7 ELSE requisites_at END,
 		looked_at = $8, result = $9, error = $10, status = $11, manifest = $12, manifest_sha256 = $13,
 		failing_since = CASE WHEN $14 = 0 THEN '' WHEN failing_since <> '' THEN failing_since ELSE $8 END`

@@ -81,6 +81,11 @@ func (db *DB) leases(ctx context.Context, f func(ctx context.Context, e execer, 
 	return db.redact(err)
 }
 
+// maxLease bounds what is believed of a lease: leases last seconds, so one that
+// ends later was written by a clock that was ahead, and its owner's processes
+// are long dead or will find it lost.
+const maxLease = time.Hour
+
 // TakeLease gives the host to owner for ttl if nobody has it, and returns when
 // the next request may be sent to it (zero or past: at once). While another
 // lease lasts, also one of the same owner, ok is false and next is its end. A
@@ -91,8 +96,8 @@ func (db *DB) TakeLease(ctx context.Context, host, owner string, ttl time.Durati
 	}
 	err = db.leases(ctx, func(ctx context.Context, tx execer, now time.Time, ahead time.Duration) error {
 		ok, err = one(tx.QueryRow(ctx, `INSERT INTO hosts (host, owner, lease_until, next_allowed_at) VALUES ($1, $2, $3, '')
-			ON CONFLICT (host) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until WHERE hosts.lease_until <= $4
-			RETURNING next_allowed_at`, host, owner, timeText(now.Add(ttl)), timeText(now)), scanTime{&next})
+			ON CONFLICT (host) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until WHERE hosts.lease_until <= $4 OR hosts.lease_until > $5
+			RETURNING next_allowed_at`, host, owner, timeText(now.Add(ttl)), timeText(now), timeText(now.Add(maxLease))), scanTime{&next})
 		if err == nil && !ok {
 			_, err = one(tx.QueryRow(ctx, "SELECT lease_until FROM hosts WHERE host = $1", host), scanTime{&next})
 		}
@@ -175,14 +180,14 @@ func (db *DB) FreeHosts(ctx context.Context, hosts []string) ([]string, error) {
 	}
 	busy := map[string]bool{}
 	err = inBatches(slices.Clone(hosts), func(batch []string) error {
-		w := where{args: []any{timeText(now)}}
+		w := where{args: []any{timeText(now), timeText(now.Add(maxLease))}}
 		w.in("host", batch)
 		return each(ctx, reader{db}, func(scan func(...any) error) error {
 			var host string
 			err := scan(&host)
 			busy[host] = true
 			return err
-		}, "SELECT host FROM hosts"+w.sql()+" AND (lease_until > $1 OR next_allowed_at > $1)", w.args...)
+		}, "SELECT host FROM hosts"+w.sql()+" AND ((lease_until > $1 AND lease_until <= $2) OR next_allowed_at > $1)", w.args...)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list free hosts: %w", db.redact(err))

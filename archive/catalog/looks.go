@@ -72,6 +72,9 @@ type Begin struct {
 	WARC   string // name of the file that it will be written to
 	At     time.Time
 
+	// Alone refuses to begin while another look at the source is under way.
+	Alone bool
+
 	// Known is the source as DueSources returned it, or nil. It saves reading
 	// the source again, if nothing happened to it since.
 	Known *SourceState

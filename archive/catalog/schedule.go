@@ -108,6 +108,39 @@ func (db *DB) Want(ctx context.Context, run string, f SourceFilter) (n int64, er
 	return n, wrap("select sources for run "+run, err)
 }
 
+// Postpone takes sources from a run, those of a host or the one named by source
+// ("" for all of the host), and makes them due at a later time if they are due
+// before. It returns their number.
+func (db *DB) Postpone(ctx context.Context, run, host, source string, at time.Time) (n int64, err error) {
+	w := where{args: []any{timeText(at)}}
+	w.add("wanted_run = ?", run)
+	w.add("wanted_run <> ''")
+	w.equal("host", host)
+	w.equal("id", source)
+	err = db.Write(ctx, func(ctx context.Context, tx *Tx) error {
+		n, err = tx.Exec(ctx, "UPDATE sources SET wanted_run = '', next_at = CASE WHEN next_at < $1 THEN $1 ELSE next_at END"+w.sql(), w.args...)
+		return err
+	})
+	return n, wrap("postpone sources of "+host, err)
+}
+
+// UnknownServices returns those of the names that no declared service has, as
+// its id or its display name.
+func (db *DB) UnknownServices(ctx context.Context, names []string) ([]string, error) {
+	var unknown []string
+	for _, name := range names {
+		var found int64
+		ok, err := one(reader{db}.QueryRow(ctx, "SELECT 1 FROM documents WHERE declared = 1 AND (service_id = $1 OR service = $1) LIMIT 1", clean(name)), &found)
+		if err != nil {
+			return nil, wrap("look up service", db.redact(err))
+		}
+		if !ok {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown, nil
+}
+
 // HostDue is a host with sources that are due.
 type HostDue struct {
 	Host     string

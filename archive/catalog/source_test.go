@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -184,11 +185,26 @@ func TestRunSchedule(t *testing.T) {
 		if due, err := db.DueHosts(ctx, "due", later); err != nil || len(due) != 1 || due[0].Sources != 1 {
 			t.Errorf("DueHosts of the first run = %+v, %v, want one source", due, err)
 		}
-		// A look of another run does not take the source from the run that wants it.
+		// A look of another run serves the run that wanted the source: it would wait for
+		// the next visit otherwise.
 		b = begin(t, db, "s1", later)
 		must(t, db.FinishLook(ctx, catalog.Finish{Look: failed("s1", b.N, later, "dns"), NextAt: later}))
-		if s := sourceState(t, db, "s1"); s.WantedRun != "due" {
-			t.Errorf("source wanted by %q, want still by its run", s.WantedRun)
+		if s := sourceState(t, db, "s1"); s.WantedRun != "" {
+			t.Errorf("source still wanted by %q", s.WantedRun)
+		}
+		if n, err := db.Postpone(ctx, "run1", "", "s2", later.Add(time.Hour)); n != 1 || err != nil {
+			t.Errorf("Postpone = %d, %v, want 1", n, err)
+		}
+		if s := sourceState(t, db, "s2"); s.WantedRun != "" || !s.NextAt.Equal(later.Add(time.Hour)) {
+			t.Errorf("postponed source: wanted by %q, due %s", s.WantedRun, s.NextAt)
+		}
+		if unknown, err := db.UnknownServices(ctx, []string{"no such service"}); len(unknown) != 1 || err != nil {
+			t.Errorf("UnknownServices = %q, %v", unknown, err)
+		}
+		b1 := begin(t, db, "s3", later)
+		_, err = db.BeginLook(ctx, catalog.Begin{Source: "s3", Run: "other", At: later, Alone: true, ManifestID: func(int64) string { return "urn:uuid:alone" }})
+		if !errors.Is(err, catalog.ErrLookBegun) {
+			t.Errorf("BeginLook beside look %d = %v, want ErrLookBegun", b1.N, err)
 		}
 	})
 }

@@ -41,31 +41,72 @@ func (a *app) capture(ctx context.Context, address, out string) error {
 	if err != nil {
 		return err
 	}
-	set, err := declaration.FromURLs(strings.NewReader(address+"\n"), declaration.Options{Vantage: c.Crawl.Vantage})
+	once, err := declaration.FromURLs(strings.NewReader(address+"\n"), declaration.Options{Vantage: c.Crawl.Vantage})
 	if err != nil {
 		return withCode(exitUsage, err)
 	}
-	if len(set.Sources) != 1 {
+	if len(once.Sources) != 1 {
 		return usageErrorf("%q is not one address", address)
 	}
 	s, err := a.openSession(ctx, c)
 	if err != nil {
 		return err
 	}
-	sum, err := a.crawlSession(ctx, s, &declaredSet{once: set}, crawlFlags{}, nil)
-	if err == nil && out != "" {
-		err = a.exportRun(ctx, s, set.Sources[0].ID, out)
-	}
+	sum, err := a.captureOne(ctx, s, once, out)
 	return errors.Join(err, s.close(), sumError(sum, err))
 }
 
-// exportRun writes the looks of this run at a source into a file.
-func (a *app) exportRun(ctx context.Context, s *session, source, out string) error {
+// captureOne visits the declared sources with the address, or the address as it
+// stands if none is declared.
+func (a *app) captureOne(ctx context.Context, s *session, once *declaration.Set, out string) (*summary, error) {
+	set, f, err := a.declaredAt(ctx, s, once)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := a.crawlSession(ctx, s, set, f, nil)
+	if err != nil || out == "" {
+		return sum, err
+	}
+	ids := f.ids
+	if len(ids) == 0 {
+		ids = []string{once.Sources[0].ID}
+	}
+	return sum, a.exportRun(ctx, s, ids, out)
+}
+
+func (a *app) declaredAt(ctx context.Context, s *session, once *declaration.Set) (*declaredSet, crawlFlags, error) {
+	if len(s.cfg.Declarations) == 0 {
+		return &declaredSet{once: once}, crawlFlags{}, nil
+	}
+	set, err := a.declared(ctx, s.cfg, "")
+	if err != nil {
+		return nil, crawlFlags{}, err
+	}
+	if err := set.sync(ctx, s.db, a.talk); err != nil {
+		return nil, crawlFlags{}, err
+	}
+	var f crawlFlags
+	for source, err := range s.db.Sources(ctx, catalog.SourceFilter{URLs: []string{once.Sources[0].URL}}) {
+		if err != nil {
+			return nil, f, err
+		}
+		if source.Declared {
+			f.ids = append(f.ids, source.ID)
+		}
+	}
+	if len(f.ids) == 0 {
+		set = &declaredSet{once: once}
+	}
+	return set, f, nil
+}
+
+// exportRun writes the looks of this run at some sources into a file.
+func (a *app) exportRun(ctx context.Context, s *session, sources []string, out string) error {
 	format := "wacz"
 	if strings.HasSuffix(out, ".warc.gz") {
 		format = "warc"
 	}
-	rows, err := collectLooks(s.db.Looks(ctx, catalog.LookFilter{Sources: []string{source}, Run: s.arch.Run()}))
+	rows, err := collectLooks(s.db.Looks(ctx, catalog.LookFilter{Sources: sources, Run: s.arch.Run()}))
 	if err != nil {
 		return err
 	}
@@ -127,6 +168,9 @@ func (a *app) listWanted(ctx context.Context, db *catalog.DB, set *declaredSet, 
 		return a.printWantedCount(len(set.once.Sources))
 	}
 	if err := set.sync(ctx, db, a.talk); err != nil {
+		return err
+	}
+	if err := checkServices(ctx, db, services); err != nil {
 		return err
 	}
 	n := 0

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/text/language"
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/crawler/declaration"
 	"github.com/fineprint-archive/fineprint/warc"
 )
 
@@ -42,6 +44,17 @@ func (s *selection) flags(cmd *cobra.Command, all string) {
 func (s *selection) filter(ctx context.Context, db *catalog.DB, source string) (catalog.LookFilter, error) {
 	f := catalog.LookFilter{Service: s.service, Terms: s.terms, Lang: s.lang, URL: s.url, Run: s.run, Failed: s.failed, Unfinished: s.all}
 	var err error
+	if s.url != "" {
+		if f.URL, err = declaration.Normalize(s.url); err != nil {
+			return f, usageErrorf("--url: %w", err)
+		}
+	}
+	if known, ok := declaration.TermsType(s.terms); ok {
+		f.Terms = known
+	}
+	if tag, err := language.Parse(s.lang); err == nil && s.lang != "" {
+		f.Lang = tag.String()
+	}
 	if f.Since, err = parseTime(s.since, false); err != nil {
 		return f, usageErrorf("--since: %w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding"
 	"errors"
 	"fmt"
 	"io"
@@ -259,6 +260,12 @@ func (c *config) resolve() error {
 		return usageErrorf("configuration: archive is empty; name a folder or s3://bucket")
 	}
 	remote := strings.HasPrefix(c.Archive, "s3://")
+	if strings.Contains(c.Archive, "://") && !remote {
+		return usageErrorf("configuration: archive %q is neither a folder nor an s3:// address", c.Archive)
+	}
+	if strings.Contains(c.Database, "://") && !isPostgres(c.Database) {
+		return usageErrorf("configuration: database is neither a file nor a postgres:// address")
+	}
 	if !remote {
 		c.Archive = c.abs(c.Archive)
 	}
@@ -292,6 +299,9 @@ func (c *config) resolve() error {
 	}
 	if c.Crawl.Delay < 0 || c.Crawl.Every <= 0 || c.Crawl.Timeout <= 0 || c.Crawl.RetryDelay <= 0 {
 		return usageErrorf("configuration: crawl.every, crawl.timeout and crawl.retry_delay are above zero, crawl.delay is not below")
+	}
+	if c.Crawl.FullEvery < 0 || c.Store.ObjectLockDays < 0 || c.Wayback.SubmitsPerMinute < 1 || c.Wayback.UnchangedEvery < 0 || !(c.Wayback.TimeScale > 0) {
+		return usageErrorf("configuration: crawl.full_every, store.object_lock_days and wayback.unchanged_every are not below zero, wayback.submits_per_minute and wayback.time_scale are above")
 	}
 	if c.Crawl.MaxBody < 1<<10 || c.Seal.MaxBytes < 1<<10 {
 		return usageErrorf("configuration: crawl.max_body and seal.max_bytes are at least 1 KiB")
@@ -346,6 +356,19 @@ func readBounded(name string, limit int64) (_ []byte, err error) {
 // duration is a time.Duration that YAML and variables write as "90s", "12h" or "7d".
 type duration time.Duration
 
+// UnmarshalYAML reads the scalar and names its line in errors.
+func (d *duration) UnmarshalYAML(node *yaml.Node) error { return unmarshalScalar(node, d) }
+
+// unmarshalScalar makes an error of a value one that the decoder gathers with
+// those of other lines.
+func unmarshalScalar(node *yaml.Node, v encoding.TextUnmarshaler) error {
+	if err := v.UnmarshalText([]byte(node.Value)); err != nil {
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %v", node.Line, err)}}
+	}
+	return nil
+}
+
+// UnmarshalText reads "90s", "12h" or "7d".
 func (d *duration) UnmarshalText(b []byte) error {
 	s := string(b)
 	if days, ok := strings.CutSuffix(s, "d"); ok {
@@ -367,6 +390,10 @@ func (d *duration) UnmarshalText(b []byte) error {
 // byteSize is a number of bytes that YAML and variables write as "64MiB" or plain.
 type byteSize int64
 
+// UnmarshalYAML reads the scalar and names its line in errors.
+func (b *byteSize) UnmarshalYAML(node *yaml.Node) error { return unmarshalScalar(node, b) }
+
+// UnmarshalText reads a number of bytes with or without a unit.
 func (b *byteSize) UnmarshalText(text []byte) error {
 	s := strings.TrimSpace(string(text))
 	factor := int64(1)

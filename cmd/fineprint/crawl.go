@@ -15,11 +15,13 @@ import (
 	"github.com/fineprint-archive/fineprint/archive"
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/wayback"
+	"github.com/fineprint-archive/fineprint/crawler"
 	"github.com/fineprint-archive/fineprint/crawler/declaration"
 	"github.com/fineprint-archive/fineprint/warc"
 )
 
 type crawlFlags struct {
+	ids    []string // these sources only
 	due    bool
 	dryRun bool
 	urls   string
@@ -146,6 +148,9 @@ func (a *app) crawlSession(ctx context.Context, s *session, set *declaredSet, f 
 	if err := set.sync(ctx, s.db, a.talk); err != nil {
 		return nil, err
 	}
+	if err := checkServices(ctx, s.db, services); err != nil {
+		return nil, err
+	}
 	if f.due {
 		// Nothing due is the common case of a timer: one indexed look-up.
 		nothing, next, err := s.db.NothingDue(ctx, began)
@@ -160,28 +165,39 @@ func (a *app) crawlSession(ctx context.Context, s *session, set *declaredSet, f 
 			return a.finishRun(ctx, s, newSummary(s, 0), began)
 		}
 	}
-	wanted, err := want(ctx, s, set, catalog.SourceFilter{Services: services, Due: f.due, Now: began})
+	wanted, err := want(ctx, s, set, catalog.SourceFilter{Services: services, IDs: f.ids, Due: f.due, Now: began})
 	if err != nil {
 		return nil, err
 	}
-	if wanted == 0 && len(services) > 0 {
-		return nil, usageErrorf("no declared service is called %q; `fineprint check` lists them", services)
-	}
-	if err := checkContact(ctx, s.cfg, s.hosts); err != nil {
+	visitor, err := a.readyCrawler(ctx, s)
+	if err != nil {
 		_, forgetErr := s.db.Forget(ctx, s.arch.Run())
 		return nil, errors.Join(err, forgetErr)
 	}
 	if err := beginRun(ctx, s, began); err != nil {
-		return nil, err
+		return nil, errors.Join(err, visitor.Close(ctx))
 	}
-	e := &engine{session: s, last: map[string]warc.Result{}, sum: newSummary(s, wanted)}
+	e := &engine{session: s, crawler: visitor, last: map[string]warc.Result{}, sum: newSummary(s, wanted)}
 	var visitErr error
 	if wanted > 0 {
 		visitErr = a.visitAll(ctx, e, wanted)
 	}
+	visitErr = errors.Join(visitErr, visitor.Close(context.WithoutCancel(ctx)))
 	// Whatever happened, what was captured is sealed and summed up.
 	sum, err := a.finishRun(ctx, s, e.summary(ctx), began)
 	return sum, errors.Join(visitErr, err)
+}
+
+// checkServices refuses names that no declared service has.
+func checkServices(ctx context.Context, db *catalog.DB, services []string) error {
+	unknown, err := db.UnknownServices(ctx, services)
+	if err != nil {
+		return err
+	}
+	if len(unknown) > 0 {
+		return usageErrorf("no declared service is called %q; `fineprint check` lists them", unknown)
+	}
+	return nil
 }
 
 // beginRun enters the run for `status`.
@@ -212,21 +228,23 @@ func want(ctx context.Context, s *session, set *declaredSet, filter catalog.Sour
 }
 
 func (a *app) visitAll(ctx context.Context, e *engine, wanted int64) error {
-	visitor, err := newCrawler(e.cfg, e.db, e.arch.Run(), a.logger())
-	if err != nil {
-		return err
-	}
-	e.crawler = visitor
 	p := a.newProgress(wanted)
 	e.observer = p
 	outbox, release, err := a.outboxWorker(ctx, e)
 	if err != nil {
-		return errors.Join(err, visitor.Close(ctx))
+		return err
 	}
 	err = e.crawlAll(ctx, e.cfg.Crawl.Concurrency, outbox, a.logger())
 	p.finish()
-	err = errors.Join(err, release())
-	return errors.Join(err, visitor.Close(context.WithoutCancel(ctx)), e.fatal)
+	return errors.Join(err, release(), e.fatal)
+}
+
+// readyCrawler makes the crawler of a run, or says what the configuration lacks.
+func (a *app) readyCrawler(ctx context.Context, s *session) (*crawler.Crawler, error) {
+	if err := checkContact(ctx, s.cfg, s.hosts); err != nil {
+		return nil, err
+	}
+	return newCrawler(s.cfg, s.db, s.arch.Run(), a.logger())
 }
 
 // outboxWorker returns the worker that submits while pages are visited; nil if
@@ -252,6 +270,7 @@ func (e *engine) summary(ctx context.Context) summary {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.sum.Unreached = int64(len(e.last))
+	e.sum.Deferred = e.sum.Sources - e.completed
 	e.sum.Interrupted = ctx.Err() != nil
 	return e.sum
 }
@@ -266,7 +285,7 @@ func (a *app) finishRun(ctx context.Context, s *session, sum summary, began time
 	sealed, err := s.arch.Seal(base)
 	sum.WARCs = append(sum.WARCs, sealed...)
 	left, leftErr := s.db.Forget(base, s.arch.Run())
-	sum.Deferred = left
+	sum.Deferred = max(left, sum.Deferred)
 	if waybackEvery(s.cfg) > 0 {
 		report, statErr := waybackReport(base, s.cfg, s.db)
 		leftErr = errors.Join(leftErr, statErr)

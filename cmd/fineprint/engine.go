@@ -24,11 +24,12 @@ type engine struct {
 
 	looks sync.WaitGroup // host jobs at work
 
-	mu    sync.Mutex // guards what follows
-	over  bool       // no further look begins
-	fatal error      // why no further look may begin
-	sum   summary
-	last  map[string]warc.Result // by source: result of its last look in this run, while it is not captured
+	mu        sync.Mutex // guards what follows
+	over      bool       // no further look begins
+	fatal     error      // why no further look may begin
+	sum       summary
+	completed int64                  // sources with their last look of this run
+	last      map[string]warc.Result // by source: result of its last look in this run, while it is not captured
 }
 
 // observer is told of each finished look, by many goroutines.
@@ -38,6 +39,10 @@ type observer interface {
 
 // shortWait is what a worker waits for its host before it turns to another.
 const shortWait = 200 * time.Millisecond
+
+// maxPause is how long a run waits for a host, or for a further look at a page
+// that failed. What has to wait longer is left to a later run.
+const maxPause = 2 * time.Minute
 
 // pagesPerJob bounds how long a job holds its worker; the job is put back
 // behind the others when more of its host is due.
@@ -53,6 +58,9 @@ func (e *engine) visitHost(ctx context.Context, host string) (again time.Time, e
 	}
 	pause, err := e.visitAll(ctx, due)
 	switch {
+	case err == nil && time.Until(pause) > maxPause:
+		_, err = e.db.Postpone(ctx, e.arch.Run(), host, "", pause)
+		return time.Time{}, err
 	case err != nil:
 		e.stop(err)
 		return time.Time{}, err
@@ -108,6 +116,10 @@ func (e *engine) visit(ctx context.Context, state catalog.SourceState, entering 
 		return fmt.Errorf("declaration of source %s: %w", state.ID, err)
 	}
 	look, err := e.arch.Begin(context.WithoutCancel(ctx), source, state.Canonical, &state)
+	if errors.Is(err, catalog.ErrLookBegun) {
+		_, err = e.db.Postpone(ctx, e.arch.Run(), "", state.ID, time.Now())
+		return err
+	}
 	if err != nil {
 		return err
 	}
@@ -178,9 +190,11 @@ func (e *engine) plan(source declaration.Source, state catalog.SourceState, m *w
 	if !again {
 		return p
 	}
-	p.Retry = true
-	p.Attempt = state.Attempt + 1
 	p.NextAt = now.Add(delay)
+	if delay <= maxPause {
+		p.Retry = true
+		p.Attempt = state.Attempt + 1
+	}
 	return p
 }
 
@@ -189,6 +203,9 @@ func (e *engine) count(row catalog.LookRow, retry bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.sum.add(row, retry)
+	if !retry {
+		e.completed++
+	}
 	if row.Result == warc.Failed {
 		e.last[row.Source] = row.Result
 	} else {

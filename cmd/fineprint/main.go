@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -59,6 +60,10 @@ func (a *app) run(ctx context.Context, args []string) int {
 	return code
 }
 
+// sameSignal is the time in which a repeated signal counts as the same one: some
+// senders signal the process and its group.
+const sameSignal = 300 * time.Millisecond
+
 // withSignals cancels the context at the first interrupt, so that what runs can
 // finish cleanly, and ends the process at the second. What was captured is kept
 // either way.
@@ -69,12 +74,17 @@ func withSignals(parent context.Context, stderr io.Writer) (context.Context, fun
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for count := 0; ; count++ {
+		var first time.Time
+		for {
 			s, open := <-signals
 			if !open {
 				return
 			}
-			if count == 0 {
+			if !first.IsZero() && time.Since(first) < sameSignal {
+				continue
+			}
+			if first.IsZero() {
+				first = time.Now()
 				fmt.Fprintf(stderr, "fineprint: %s: finishing; once more stops at once\n", s)
 				cancel(errInterrupted)
 				continue
