@@ -30,6 +30,10 @@ var ErrNewer = errors.New("made by a newer version of fineprint")
 // ErrSpoolBusy says that another process works on the same spool folder.
 var ErrSpoolBusy = errors.New("another fineprint process uses this spool")
 
+// ErrSpool says that the spool folder cannot be used as it is: a person must
+// change its permissions or the configuration.
+var ErrSpool = errors.New("choose a writable folder on a local disk (spool:)")
+
 // Config tells Open what to work on. Store, Catalog and Spool are required.
 type Config struct {
 	Store   store.Store
@@ -67,8 +71,9 @@ type Archive struct {
 	finisher *finisher
 }
 
-// Open takes the spool folder for this process (ErrSpoolBusy), checks the
-// archive's version (ErrNewer), and repairs what an earlier process left. The
+// Open takes the spool folder for this process (ErrSpoolBusy, ErrSpool), checks
+// the archive's version (ErrNewer) and that the catalog knows what the archive
+// holds (ErrCatalogBehind), and repairs what an earlier process left. The
 // repaired WARCs wait for Seal.
 func Open(ctx context.Context, cfg Config) (_ *Archive, err error) {
 	if cfg.Now == nil {
@@ -95,6 +100,9 @@ func Open(ctx context.Context, cfg Config) (_ *Archive, err error) {
 	a := &Archive{cfg: cfg}
 	if err := a.takeSpool(); err != nil {
 		return nil, err
+	}
+	if err := a.checkCatalog(ctx); err != nil {
+		return nil, errors.Join(err, a.lock.Close())
 	}
 	if err := a.recover(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("recover spool %s: %w", cfg.Spool, err), a.lock.Close())
@@ -159,8 +167,25 @@ func checkFormat(ctx context.Context, s store.Store, now time.Time) error {
 	} else if err != nil {
 		return fmt.Errorf("read %s: %w", formatKey, err)
 	}
-	if have.Format > FormatVersion {
-		return fmt.Errorf("archive format %d, this program reads up to %d: %w; update fineprint", have.Format, FormatVersion, ErrNewer)
+	return have.check()
+}
+
+// CheckFormat returns ErrNewer if a newer version of the program made the
+// archive. It writes nothing; a store without an archive is fine.
+func CheckFormat(ctx context.Context, s store.Store) error {
+	have, err := readFormat(ctx, s)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", formatKey, err)
+	}
+	return have.check()
+}
+
+func (f format) check() error {
+	if f.Format > FormatVersion {
+		return fmt.Errorf("archive format %d, this program reads up to %d: %w; update fineprint", f.Format, FormatVersion, ErrNewer)
 	}
 	return nil
 }
@@ -184,9 +209,12 @@ func readFormat(ctx context.Context, s store.Store) (f format, err error) {
 // takeSpool locks the spool folder and reads or makes its identity.
 func (a *Archive) takeSpool() error {
 	if err := os.MkdirAll(a.cfg.Spool, 0o755); err != nil {
-		return fmt.Errorf("spool folder: %w; choose a writable folder (spool:)", err)
+		return fmt.Errorf("spool folder: %w; %w", err, ErrSpool)
 	}
 	lock, err := lockFile(filepath.Join(a.cfg.Spool, "lock"))
+	if _, refused := errors.AsType[*os.PathError](err); refused {
+		return fmt.Errorf("spool: %w; %w", err, ErrSpool)
+	}
 	if err != nil {
 		return fmt.Errorf("spool %s: %w", a.cfg.Spool, err)
 	}
@@ -200,6 +228,9 @@ func (a *Archive) takeSpool() error {
 		}
 		id = []byte(hex.EncodeToString(b[:]))
 		err = writeFileSync(name, id)
+	}
+	if errors.Is(err, os.ErrPermission) {
+		err = fmt.Errorf("%w; %w", err, ErrSpool)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("spool identity: %w", err), lock.Close())

@@ -135,6 +135,9 @@ func (f *finisher) sync(batch []finished) []finished {
 // finish tells that the look is entered, or why it is not; a look that is not
 // stays begun, and the next Open enters it from the spool.
 func (l *finished) finish(err error) {
+	if err != nil {
+		l.w.half.Store(true)
+	}
 	l.done(l.entry.Look, err)
 	l.w.looks.Done()
 }

@@ -127,8 +127,8 @@ func (l *Look) findPayload(ctx context.Context, ex *warc.Exchange) (*warc.Refere
 		ref, _, err := l.a.cfg.Catalog.FindPayload(ctx, ex.URI, l.last.SHA256, l.last.Size, l.w.name)
 		return ref, err
 	}
-	if ex.PayloadSize == 0 {
-		return nil, nil
+	if ex.PayloadSize == 0 || l.n == 1 && ex.Kind == warc.KindPage && len(l.stored) == 0 {
+		return nil, nil // the first look at a source is stored whole
 	}
 	key := payloadKey{ex.URI, ex.PayloadSHA256, ex.PayloadSize}
 	if ref, ok := l.stored[key]; ok {
@@ -189,7 +189,7 @@ func (l *Look) remember(ex *warc.Exchange, stored warc.Stored, ref *warc.Referen
 func (l *Look) Finish(ctx context.Context, m *warc.Manifest, plan Plan, done func(catalog.LookRow, error)) (err error) {
 	defer func() {
 		if err != nil {
-			l.w.looks.Done()
+			l.Abandon()
 		}
 	}()
 	if err := l.declare(ctx, m); err != nil {
@@ -213,7 +213,10 @@ func (l *Look) Finish(ctx context.Context, m *warc.Manifest, plan Plan, done fun
 
 // Abandon gives up a look whose records could not be written. Its row stays
 // begun; the next Open enters it as interrupted.
-func (l *Look) Abandon() { l.w.looks.Done() }
+func (l *Look) Abandon() {
+	l.w.half.Store(true)
+	l.w.looks.Done()
+}
 
 // N returns the number of the look at its source.
 func (l *Look) N() int64 { return l.n }

@@ -120,10 +120,24 @@ func (a *Archive) recoverWARC(ctx context.Context, row catalog.WARCRow, unfinish
 	if err := a.enterFrom(ctx, row, final+warc.OpenSuffix, unfinished); err != nil {
 		return errors.Join(err, file.Abandon())
 	}
+	if report.Records == 1 && !waits(row, unfinished) {
+		// Its warcinfo alone: the process died before the first look.
+		return errors.Join(file.Discard(), a.cfg.Catalog.DropWARC(ctx, row.Name))
+	}
 	if err := a.interrupt(ctx, row, file, unfinished); err != nil {
 		return errors.Join(err, file.Abandon())
 	}
 	return a.closeWARC(ctx, row.Name, file)
+}
+
+// waits tells whether a look that had begun was to be written into the file.
+func waits(row catalog.WARCRow, unfinished map[string]catalog.LookRow) bool {
+	for _, look := range unfinished {
+		if look.WARC == row.Name {
+			return true
+		}
+	}
+	return false
 }
 
 // enterFrom enters every manifest of a spool file whose look is unfinished in

@@ -61,7 +61,9 @@ func (a *Archive) SealIfLarge(ctx context.Context) ([]Sealed, error) {
 	return a.Seal(ctx)
 }
 
-// retire takes the open WARC from the workers and closes it.
+// retire takes the open WARC from the workers and closes it. One with a look that
+// could not be completed or entered stays open in the spool: the next Open
+// mends it, when there is room again.
 func (a *Archive) retire(ctx context.Context) error {
 	a.mu.Lock()
 	w := a.open
@@ -71,6 +73,9 @@ func (a *Archive) retire(ctx context.Context) error {
 		return nil
 	}
 	w.looks.Wait()
+	if w.half.Load() {
+		return w.file.Abandon()
+	}
 	return a.closeWARC(ctx, w.name, w.file)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/warc"
@@ -19,6 +20,7 @@ type openWARC struct {
 	file *warc.File
 
 	looks sync.WaitGroup // looks that may still write to it
+	half  atomic.Bool    // a look in it has no manifest, or none that is entered
 
 	mu     sync.Mutex // guards chains
 	chains map[warc.Digest]bool

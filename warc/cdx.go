@@ -16,6 +16,7 @@ import (
 //
 // The error is that of the Reader.
 func Index(rd *Reader, filename string) ([]CDXJLine, error) {
+	rd.unhashed = true
 	var lines []CDXJLine
 	for rec, err := range rd.Records() {
 		if err != nil {

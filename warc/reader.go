@@ -45,17 +45,18 @@ type Problem struct {
 //
 // A Reader is used by one goroutine at a time.
 type Reader struct {
-	src    sourceReader
-	br     *bufio.Reader // over src
-	base   int64         // offset of the first byte of src in the file
-	gz     *gzip.Reader  // nil until the first gzip member
-	gzbuf  *bufio.Reader // over gz
-	member bool          // gz is inside a member
-	begins int64         // offset of the member
-	sum    *hasher
-	record *Record // the one handed out last, nil if it was finished
-	header []byte  // reused
-	err    error   // what ended the reading
+	src      sourceReader
+	br       *bufio.Reader // over src
+	base     int64         // offset of the first byte of src in the file
+	gz       *gzip.Reader  // nil until the first gzip member
+	gzbuf    *bufio.Reader // over gz
+	member   bool          // gz is inside a member
+	begins   int64         // offset of the member
+	sum      *hasher
+	unhashed bool    // nobody asks for the digests of members
+	record   *Record // the one handed out last, nil if it was finished
+	header   []byte  // reused
+	err      error   // what ended the reading
 }
 
 // NewReader returns a reader that reads r from the start of a WARC file.
@@ -228,7 +229,7 @@ func (s *reading) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n, err := s.from.Read(p[:min(int64(len(p)), s.left)])
-	s.rd.sum.Write(p[:n])
+	s.rd.hash(p[:n])
 	s.left -= int64(n)
 	if err != nil {
 		s.err = s.fail("the block is cut", err)
@@ -239,6 +240,12 @@ func (s *reading) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+func (rd *Reader) hash(p []byte) {
+	if !rd.unhashed {
+		rd.sum.Write(p)
+	}
 }
 
 // readHeader reads the header, blank line included.
@@ -258,7 +265,7 @@ func (s *reading) readHeader() error {
 			return s.fail(fmt.Sprintf("it begins with %.16q, not with WARC/", line), nil)
 		}
 	}
-	s.rd.sum.Write(s.rd.header)
+	s.rd.hash(s.rd.header)
 	if err := s.parseHeader(string(s.rd.header)); err != nil {
 		return err
 	}
@@ -334,7 +341,9 @@ func (r *Record) Finish() error {
 		return err
 	}
 	s.finished = true
-	r.SHA256 = s.rd.sum.digest()
+	if !s.rd.unhashed {
+		r.SHA256 = s.rd.sum.digest()
+	}
 	if !s.rd.member {
 		r.Length = s.rd.Offset() - r.Offset
 	}
@@ -395,7 +404,7 @@ func errCutIfEmpty(tail []byte) error {
 
 func (s *reading) consume(n int) {
 	b, _ := s.from.Peek(n) // n bytes are buffered
-	s.rd.sum.Write(b)
+	s.rd.hash(b)
 	s.from.Discard(n)
 }
 

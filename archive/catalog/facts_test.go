@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -273,17 +274,82 @@ func TestDump(t *testing.T) {
 	}
 }
 
+// A look whose number is taken is left out and named; the rest of its file is
+// entered, and doing it again changes nothing.
 func TestInsertFactsConflict(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, dsn string) {
 		db := open(t, dsn)
+		must(t, db.RebuildBegin(ctx, "archive"))
 		l := captured("s0", 1, noon, "v")
-		file := catalog.WARCFacts{WARC: catalog.WARCRow{Name: "a.warc.gz", Key: "warc/a.warc.gz"}, Looks: []catalog.LookRow{l}}
+		file := catalog.WARCFacts{WARC: catalog.WARCRow{Name: "a.warc.gz", Key: "warc/a.warc.gz", Looks: 1}, Looks: []catalog.LookRow{l}}
 		must(t, db.InsertFacts(ctx, file))
-		l.ID = "urn:test:other"
-		file.Looks = []catalog.LookRow{l}
-		file.WARC.Name = "b.warc.gz"
-		if err := db.InsertFacts(ctx, file); err == nil || !strings.Contains(err.Error(), "two looks have number 1") {
-			t.Errorf("InsertFacts of a second look 1: %v, want an error that names it", err)
+		other, next := captured("s0", 1, noon, "w"), captured("s0", 2, noon, "w")
+		other.ID = "urn:test:other"
+		twice := next
+		twice.ID = "urn:test:twice"
+		other.WARC, next.WARC, twice.WARC = "warc/b.warc.gz", "warc/b.warc.gz", "warc/b.warc.gz"
+		file = catalog.WARCFacts{WARC: catalog.WARCRow{Name: "b.warc.gz", Key: "warc/b.warc.gz", Looks: 3}, Looks: []catalog.LookRow{other, next, twice}}
+		for range 2 {
+			err := db.InsertFacts(ctx, file)
+			conflict, ok := errors.AsType[*catalog.ConflictError](err)
+			if !ok || !strings.Contains(err.Error(), "two looks have number 1") {
+				t.Fatalf("InsertFacts of a second look 1: %v, want a *ConflictError that names it", err)
+			}
+			want := []catalog.Conflict{{Source: "s0", N: 1, Kept: l.ID, Out: other.ID}, {Source: "s0", N: 2, Kept: next.ID, Out: twice.ID}}
+			if d := cmp.Diff(want, conflict.Conflicts); d != "" {
+				t.Errorf("conflicts (-want +got):\n%s", d)
+			}
+		}
+		must(t, db.RebuildEnd(ctx))
+		var ids []string
+		for _, row := range list(t, db, catalog.LookFilter{}) {
+			ids = append(ids, row.ID)
+		}
+		if d := cmp.Diff([]string{l.ID, next.ID}, ids); d != "" {
+			t.Errorf("looks (-want +got):\n%s", d)
+		}
+		row, ok, err := db.WARC(ctx, "b.warc.gz")
+		if !ok || err != nil || row.Looks != 1 {
+			t.Errorf("WARC = %+v, %v, %v, want one look", row, ok, err)
+		}
+	})
+}
+
+// Until it has come to its end a rebuild may be begun again, but not that of
+// another archive; what it found damaged is known afterwards.
+func TestRebuildUnfinished(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, dsn string) {
+		db := open(t, dsn)
+		rebuilding := func(want bool) {
+			t.Helper()
+			if got, err := db.Rebuilding(ctx); got != want || err != nil {
+				t.Errorf("Rebuilding = %v, %v, want %v", got, err, want)
+			}
+		}
+		rebuilding(false)
+		must(t, db.RebuildBegin(ctx, "one"))
+		file := catalog.WARCFacts{WARC: catalog.WARCRow{Name: "a.warc.gz", Key: "warc/a.warc.gz"}, Looks: []catalog.LookRow{captured("s0", 1, noon, "v")}}
+		must(t, db.InsertFacts(ctx, file))
+		must(t, db.NoteDamaged(ctx, "warc/gone.warc.gz", "unreadable"))
+		rebuilding(true)
+		if err := db.RebuildBegin(ctx, "two"); !errors.Is(err, catalog.ErrNotEmpty) {
+			t.Errorf("RebuildBegin of another archive: %v, want ErrNotEmpty", err)
+		}
+		must(t, db.RebuildBegin(ctx, "one"))
+		must(t, db.InsertFacts(ctx, file))
+		must(t, db.NoteDamaged(ctx, "warc/bad.warc.gz", "unreadable \x00\xff"))
+		must(t, db.RebuildEnd(ctx))
+		rebuilding(false)
+		known, err := db.KnownWARCs(ctx, []string{"warc/new.warc.gz", "warc/gone.warc.gz", "warc/bad.warc.gz", "warc/a.warc.gz"})
+		must(t, err)
+		if d := cmp.Diff(map[string]bool{"warc/a.warc.gz": true, "warc/bad.warc.gz": true}, known); d != "" {
+			t.Errorf("KnownWARCs (-want +got):\n%s", d)
+		}
+		if last, err := db.LastWARC(ctx); last != "warc/a.warc.gz" || err != nil {
+			t.Errorf("LastWARC = %q, %v", last, err)
+		}
+		if err := db.RebuildBegin(ctx, "one"); !errors.Is(err, catalog.ErrNotEmpty) {
+			t.Errorf("RebuildBegin after the end: %v, want ErrNotEmpty", err)
 		}
 	})
 }

@@ -37,7 +37,7 @@ func TestLease(t *testing.T) {
 		c := &clock{now: noon}
 		db := openWith(t, dsn, catalog.Options{Now: c.time})
 		// A lease that is over: on PostgreSQL the clock is the server's.
-		over, ttl := -time.Second, time.Hour
+		over, ttl := -time.Second, 30*time.Minute
 
 		next, ok, err := db.TakeLease(ctx, "h", "a", ttl)
 		if !ok || err != nil || !next.IsZero() {
@@ -84,6 +84,31 @@ func TestLease(t *testing.T) {
 		must(t, db.DropLeasesOf(ctx, "b"))
 		if _, ok, err := db.TakeLease(ctx, "busy", "c", ttl); !ok || err != nil {
 			t.Errorf("TakeLease after DropLeasesOf = %v, %v, want taken", ok, err)
+		}
+	})
+}
+
+// A lease written by a clock that was ahead does not keep its host for ever.
+func TestLeaseFromTheFuture(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, dsn string) {
+		db := open(t, dsn)
+		for host, ttl := range map[string]time.Duration{"sane": 50 * time.Minute, "ahead": 70 * time.Minute, "far": 30 * 365 * 24 * time.Hour} {
+			if _, ok, err := db.TakeLease(ctx, host, "a", ttl); !ok || err != nil {
+				t.Fatal(host, ok, err)
+			}
+		}
+		free, err := db.FreeHosts(ctx, []string{"sane", "ahead", "far"})
+		must(t, err)
+		if want := []string{"ahead", "far"}; !slices.Equal(free, want) {
+			t.Errorf("FreeHosts = %v, want %v", free, want)
+		}
+		for host, want := range map[string]bool{"sane": false, "ahead": true, "far": true} {
+			if _, ok, err := db.TakeLease(ctx, host, "b", 10*time.Second); ok != want || err != nil {
+				t.Errorf("TakeLease of %s = %v, %v, want %v", host, ok, err, want)
+			}
+			if _, ok, err := db.TakeLease(ctx, host, "c", 10*time.Second); ok || err != nil {
+				t.Errorf("TakeLease of %s once more = %v, %v, want refused", host, ok, err)
+			}
 		}
 	})
 }

@@ -43,8 +43,9 @@ func (r errRow) Scan(...any) error { return r.err }
 
 // Tx is a transaction that may write. It ends with the function it was given to.
 type Tx struct {
-	tx *sql.Tx
-	db *DB
+	tx    *sql.Tx
+	db    *DB
+	stmts map[string]*sql.Stmt // SQLite only: prepared for this transaction
 }
 
 // Exec runs a statement and returns the number of rows it changed.
@@ -100,13 +101,27 @@ func (tx *Tx) stmt(ctx context.Context, query string) (context.Context, *sql.Stm
 		return nil, nil, err
 	}
 	ctx = context.WithoutCancel(ctx)
+	if s := tx.stmts[query]; s != nil {
+		return ctx, s, nil
+	}
+	s, err := tx.prepare(ctx, query)
+	if err != nil {
+		return nil, nil, err
+	}
+	if tx.stmts == nil {
+		tx.stmts = make(map[string]*sql.Stmt)
+	}
+	tx.stmts[query] = s
+	return ctx, s, nil
+}
+
+func (tx *Tx) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	if s := tx.db.writeStmts.get(query); s != nil {
-		return ctx, tx.tx.StmtContext(ctx, s), nil
+		return tx.tx.StmtContext(ctx, s), nil
 	}
 	// The only connection is this transaction's, so the pool cannot prepare now.
 	tx.db.writeStmts.want(query)
-	s, err := tx.tx.PrepareContext(ctx, query)
-	return ctx, s, err
+	return tx.tx.PrepareContext(ctx, query)
 }
 
 // Write runs f in a transaction that also holds the functions of other callers
@@ -213,7 +228,7 @@ func (db *DB) run(ctx context.Context, batch []*request) (err error) {
 			_ = sqltx.Rollback() // the error that led here says more
 		}
 	}()
-	tx := &Tx{sqltx, db}
+	tx := &Tx{tx: sqltx, db: db}
 	for _, r := range batch {
 		if err := r.f(ctx, tx); err != nil {
 			return err

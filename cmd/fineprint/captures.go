@@ -194,7 +194,7 @@ them alone.`,
 			if err != nil {
 				return err
 			}
-			db, err := a.openCatalog(cmd.Context(), c)
+			db, err := a.readCatalog(cmd.Context(), c)
 			if err != nil {
 				return err
 			}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fineprint-archive/fineprint/archive"
+	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/store"
 	"github.com/fineprint-archive/fineprint/crawler/declaration"
 )
@@ -23,6 +25,10 @@ type finding struct {
 	Detail string `json:"detail"`
 	Remedy string `json:"remedy,omitempty"`
 }
+
+// updateRemedy is that of what a newer program made. It makes the exit code 2,
+// as it is of every other command then.
+const updateRemedy = "update fineprint"
 
 func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
@@ -46,10 +52,13 @@ func (a *app) doctor(ctx context.Context, c *config) error {
 	} {
 		findings = append(findings, probe(ctx, c)...)
 	}
-	failed := 0
+	failed, code := 0, exitFailed
 	for _, f := range findings {
 		if f.State == "error" {
 			failed++
+		}
+		if f.Remedy == updateRemedy {
+			code = exitUsage
 		}
 		if a.json {
 			if err := a.printJSON(f); err != nil {
@@ -68,7 +77,7 @@ func (a *app) doctor(ctx context.Context, c *config) error {
 		}
 	}
 	if failed > 0 {
-		return withCode(exitFailed, fmt.Errorf("%d checks failed", failed))
+		return withCode(code, fmt.Errorf("%d checks failed", failed))
 	}
 	return nil
 }
@@ -93,6 +102,11 @@ type selfTester interface {
 func (a *app) probeStore(ctx context.Context, c *config) []finding {
 	objects, err := a.openStore(ctx, c)
 	if err != nil {
+		return []finding{{"archive", "error", err.Error(), "check archive: in the configuration"}}
+	}
+	if err := archive.CheckFormat(ctx, objects); errors.Is(err, archive.ErrNewer) {
+		return []finding{{"archive", "error", err.Error(), updateRemedy}}
+	} else if err != nil {
 		return []finding{{"archive", "error", err.Error(), "check archive: in the configuration"}}
 	}
 	tester, ok := objects.(selfTester)
@@ -136,15 +150,42 @@ func (a *app) probeSpool(_ context.Context, c *config) []finding {
 }
 
 func (a *app) probeDatabase(ctx context.Context, c *config) []finding {
+	if c.noCatalog() {
+		return a.probeNoCatalog(c)
+	}
 	db, err := a.openCatalog(ctx, c)
+	if _, newer := errors.AsType[*catalog.SchemaError](err); newer {
+		return []finding{{"database", "error", err.Error(), updateRemedy}}
+	}
 	if err != nil {
 		return []finding{{"database", "error", err.Error(), "check database: in the configuration; a lost one is made again by `fineprint rebuild`"}}
 	}
 	f := finding{Check: "database", State: "ok", Detail: db.Dialect() + " " + db.Name()}
-	if err := db.Close(); err != nil {
+	unfinished, err := db.Rebuilding(ctx)
+	if unfinished {
+		f = finding{"database", "error", "a rebuild of " + db.Name() + " runs or did not come to its end", "fineprint rebuild"}
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
 		f = finding{"database", "error", err.Error(), ""}
 	}
 	return []finding{f}
+}
+
+// probeNoCatalog says that there is no catalog yet and whether one can be made;
+// making it is not doctor's to do.
+func (a *app) probeNoCatalog(c *config) []finding {
+	folder := filepath.Dir(c.Database)
+	err := os.MkdirAll(folder, 0o755)
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(folder, ".doctor-*"); err == nil {
+			err = errors.Join(f.Close(), os.Remove(f.Name()))
+		}
+	}
+	if err != nil {
+		return []finding{{"database", "error", err.Error(), "choose a writable place (database:)"}}
+	}
+	return []finding{{"database", "ok", "none yet: " + c.Database, "fineprint crawl makes it; if the archive is filled, fineprint rebuild"}}
 }
 
 func (a *app) probeDeclarations(ctx context.Context, c *config) []finding {

@@ -55,15 +55,15 @@ func (a *app) export(ctx context.Context, sel selection, args []string, out stri
 	if err != nil {
 		return err
 	}
-	objects, err := a.openStore(ctx, c)
-	if err != nil {
-		return err
-	}
-	db, err := a.openCatalog(ctx, c)
+	db, err := a.readCatalog(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	objects, err := a.readStore(ctx, c)
+	if err != nil {
+		return err
+	}
 	rows, err := a.chosen(ctx, db, sel, args[1:])
 	if err != nil {
 		return err

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/fineprint-archive/fineprint/archive"
 	"github.com/fineprint-archive/fineprint/archive/catalog"
@@ -52,7 +54,8 @@ func (a *app) openStore(ctx context.Context, c *config) (store.Store, error) {
 	return bucket, nil
 }
 
-// openCatalog opens the SQL index, made if it is not there.
+// openCatalog opens the SQL index, made if it is not there. One of a newer
+// program is a usage error.
 func (a *app) openCatalog(ctx context.Context, c *config) (*catalog.DB, error) {
 	if !isPostgres(c.Database) {
 		if err := os.MkdirAll(filepath.Dir(c.Database), 0o755); err != nil {
@@ -60,10 +63,94 @@ func (a *app) openCatalog(ctx context.Context, c *config) (*catalog.DB, error) {
 		}
 	}
 	db, err := catalog.Open(ctx, c.Database, catalog.Options{Logger: a.logger()})
+	if _, newer := errors.AsType[*catalog.SchemaError](err); newer {
+		return nil, withCode(exitUsage, fmt.Errorf("database: %w", err))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	return db, nil
+}
+
+// missing reports whether there is no file or folder of this name.
+func missing(name string) bool {
+	_, err := os.Stat(name)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// noCatalog reports whether the configured catalog is a file that is not there.
+// Whether a PostgreSQL database is there only its server knows.
+func (c *config) noCatalog() bool { return !isPostgres(c.Database) && missing(c.Database) }
+
+// noArchive is the fault of a command that finds nothing to work on.
+func noArchive(what string) error {
+	return usageErrorf("no archive here: %s does not exist; `fineprint crawl` or `fineprint rebuild` makes one", what)
+}
+
+// readCatalog opens the catalog for a command that only reads: nothing is made
+// that is not there, and one that a rebuild left half filled is refused. The
+// version of an archive in a folder is checked; a bucket is not asked, so that
+// what the catalog alone can answer needs no network.
+func (a *app) readCatalog(ctx context.Context, c *config) (_ *catalog.DB, err error) {
+	if c.noCatalog() {
+		return nil, noArchive(c.Database)
+	}
+	if !strings.HasPrefix(c.Archive, "s3://") && !missing(c.Archive) {
+		if _, err := a.readStore(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	db, err := a.openCatalog(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	unfinished, err := db.Rebuilding(ctx)
+	if err == nil && unfinished {
+		err = usageErrorf("database: a rebuild of %s runs or did not come to its end: run `fineprint rebuild` again", db.Name())
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// readStore opens the archive's objects for a command that only reads.
+func (a *app) readStore(ctx context.Context, c *config) (store.Store, error) {
+	if !strings.HasPrefix(c.Archive, "s3://") && missing(c.Archive) {
+		return nil, noArchive(c.Archive)
+	}
+	objects, err := a.openStore(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return objects, asUsage(archive.CheckFormat(ctx, objects))
+}
+
+// asUsage gives the usage exit code to what a person must settle first.
+func asUsage(err error) error {
+	for _, kind := range []error{archive.ErrNewer, archive.ErrCatalogBehind, archive.ErrSpool, store.ErrReadOnly} {
+		if errors.Is(err, kind) {
+			return withCode(exitUsage, err)
+		}
+	}
+	return err
+}
+
+// checkWritable tries to write into an archive that is a folder, before a crawl
+// whose looks could not be sealed.
+func checkWritable(s store.Store) error {
+	dir, ok := s.(*store.Dir)
+	if !ok {
+		return nil
+	}
+	f, err := os.CreateTemp(dir.Root(), ".try-*") // no key begins with a dot
+	if err == nil {
+		return errors.Join(f.Close(), os.Remove(f.Name()))
+	}
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return usageErrorf("archive: %w; give this user the right to write the folder, or choose another one (archive:)", err)
+	}
+	return nil // a full disk, say, is met when something is to be stored
 }
 
 // session is an archive opened for writing.
@@ -95,6 +182,9 @@ func (a *app) openSession(ctx context.Context, c *config) (_ *session, err error
 	if s.store, err = a.openStore(ctx, c); err != nil {
 		return nil, err
 	}
+	if err = checkWritable(s.store); err != nil {
+		return nil, err
+	}
 	if s.db, err = a.openCatalog(ctx, c); err != nil {
 		return nil, err
 	}
@@ -103,14 +193,11 @@ func (a *app) openSession(ctx context.Context, c *config) (_ *session, err error
 		Store: s.store, Catalog: s.db, Spool: c.Spool, Operator: c.Operator, UserAgent: c.agent, Tool: toolVersion(),
 		MaxBytes: int64(c.Seal.MaxBytes), WaybackEvery: waybackEvery(c), Logger: a.logger(), Step: a.step,
 	})
-	if errors.Is(err, archive.ErrNewer) {
-		return nil, withCode(exitUsage, err)
-	}
 	if errors.Is(err, archive.ErrSpoolBusy) {
 		return nil, fmt.Errorf("%w; wait for it, or give this one a spool of its own (spool:)", err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, asUsage(err)
 	}
 	closers = append(closers, s.arch.Close)
 	return s, nil

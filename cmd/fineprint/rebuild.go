@@ -20,7 +20,9 @@ func (a *app) rebuildCommand() *cobra.Command {
 		Short: "Make the catalog again from the WARCs in the archive alone",
 		Long: `Read every WARC of the archive and write its facts into a catalog that has
 none: after a lost database, or into another one with --database. Nothing is
-visited, announced or submitted because of it. --dump writes the canonical form
+visited, announced or submitted because of it. A damaged WARC, and a look whose
+number an earlier one has, is left out and listed; the exit code is then 1. A
+rebuild that was stopped is gone on with when it is started again. --dump writes the canonical form
 of the facts, which is the same, byte for byte, for equal archives.`,
 		Example: "  fineprint rebuild --database new.sqlite --dump facts.jsonl",
 		Args:    cobra.NoArgs,
@@ -57,21 +59,37 @@ func (a *app) rebuild(ctx context.Context, c *config, dump string) (err error) {
 			a.talk("%d WARCs, %s, %d looks", s.WARCs, humanBytes(s.Bytes), s.Looks)
 		}
 	})
-	if errors.Is(err, archive.ErrNewer) || errors.Is(err, catalog.ErrNotEmpty) {
+	if errors.Is(err, catalog.ErrNotEmpty) {
 		return withCode(exitUsage, err)
 	}
 	if err != nil {
-		return err
+		return asUsage(err)
 	}
 	if dump != "" {
 		if err := dumpFacts(ctx, db, dump); err != nil {
 			return err
 		}
 	}
+	if err := a.printRebuilt(stats); err != nil {
+		return err
+	}
+	if damaged, conflicts := len(stats.Damaged), len(stats.Conflicts); damaged+conflicts > 0 {
+		return withCode(exitFailed, fmt.Errorf("rebuild: %d objects are damaged and %d looks have the number of another one: they are left out, the rest is in the catalog", damaged, conflicts))
+	}
+	return nil
+}
+
+func (a *app) printRebuilt(stats archive.RebuildStats) error {
 	if a.json {
 		return a.printJSON(stats)
 	}
-	_, err = fmt.Fprintf(a.stdout, "rebuilt from %d WARCs (%s): %d records, %d looks, %.1f s\n",
+	for _, d := range stats.Damaged {
+		fmt.Fprintf(a.stdout, "damaged %s: %s\n", d.Object, d.Reason)
+	}
+	for _, c := range stats.Conflicts {
+		fmt.Fprintf(a.stdout, "conflict: two looks have number %d at source %s: %s is kept, %s is left out\n", c.N, c.Source, c.Kept, c.Out)
+	}
+	_, err := fmt.Fprintf(a.stdout, "rebuilt from %d WARCs (%s): %d records, %d looks, %.1f s\n",
 		stats.WARCs, humanBytes(stats.Bytes), stats.Records, stats.Looks, stats.Elapsed)
 	return err
 }

@@ -21,6 +21,9 @@ closed WARC into the archive. crawl does the same at its start and its end.`,
 			if err != nil {
 				return err
 			}
+			if c.noCatalog() && missing(c.Spool) {
+				return noArchive(c.Spool)
+			}
 			s, err := a.openSession(cmd.Context(), c)
 			if err != nil {
 				return err

@@ -51,7 +51,7 @@ func (a *app) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			db, err := a.openCatalog(cmd.Context(), c)
+			db, err := a.readCatalog(cmd.Context(), c)
 			if err != nil {
 				return err
 			}

@@ -222,7 +222,7 @@ func (a *app) waybackStatus(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := a.openCatalog(ctx, c)
+	db, err := a.readCatalog(ctx, c)
 	if err != nil {
 		return err
 	}
