@@ -16,6 +16,7 @@ import (
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/store"
+	"github.com/fineprint-archive/fineprint/warc"
 )
 
 // FormatVersion is the version of the archive's layout in the store.
@@ -40,11 +41,12 @@ type Config struct {
 	Catalog *catalog.DB
 	Spool   string // folder for the open WARCs, on a local disk
 
-	Operator  string // for the warcinfo record
-	UserAgent string // for the warcinfo record
-	Tool      string // "fineprint/0.1.0 (revision)"
-	Run       string // id of this run; "" makes a new one
-	MaxBytes  int64  // an open WARC of this size is sealed; default 256 MiB
+	Operator  string      // for the warcinfo record
+	UserAgent string      // for the warcinfo record
+	Tool      string      // "fineprint/0.1.0 (revision)"
+	Settings  warc.Digest // of the configuration without secrets, for the warcinfo record
+	Run       string      // id of this run; "" makes a new one
+	MaxBytes  int64       // an open WARC of this size is sealed; default 256 MiB
 
 	WaybackEvery time.Duration // at most one submission a source in this time; 0 turns the outbox off
 

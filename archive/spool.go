@@ -60,7 +60,7 @@ func (a *Archive) newWARC(ctx context.Context) (_ *openWARC, err error) {
 		return nil, fmt.Errorf("open WARC: %w", err)
 	}
 	info, err := warc.WarcinfoRecord(warc.Meta{ID: warc.NewID(a.cfg.Rand), Date: now}, warc.Warcinfo{
-		Filename: name, Software: a.cfg.Tool, Operator: a.cfg.Operator, UserAgent: a.cfg.UserAgent, Run: a.cfg.Run,
+		Filename: name, Software: a.cfg.Tool, Operator: a.cfg.Operator, UserAgent: a.cfg.UserAgent, Run: a.cfg.Run, Config: a.cfg.Settings,
 		Robots: "obeyed (RFC 9309) unless a declaration says ignore with a reason",
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fineprint-archive/fineprint/crawler"
+	"github.com/fineprint-archive/fineprint/warc"
 )
 
 // config is fineprint.yaml. Flags and FINEPRINT_* variables override it; paths
@@ -327,6 +329,22 @@ func (c *config) abs(name string) string {
 
 func isPostgres(dsn string) bool {
 	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
+}
+
+// digest stands for the settings of a run in its WARCs. What may hold a secret is
+// left out: keys, database, and the proxy's credentials.
+func (c *config) digest() warc.Digest {
+	open := *c
+	open.Wayback.AccessKey, open.Wayback.SecretKey, open.Database = "", "", ""
+	if u, err := url.Parse(open.Crawl.Proxy); err == nil {
+		u.User = nil
+		open.Crawl.Proxy = u.String()
+	}
+	text, err := yaml.Marshal(&open)
+	if err != nil {
+		panic(fmt.Sprintf("encode configuration: %v", err)) // plain values only
+	}
+	return warc.SumSHA256(text)
 }
 
 // findConfig returns the configuration file to use without --config, or "".

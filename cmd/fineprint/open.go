@@ -190,7 +190,7 @@ func (a *app) openSession(ctx context.Context, c *config) (_ *session, err error
 	}
 	closers = append(closers, s.db.Close)
 	s.arch, err = archive.Open(ctx, archive.Config{
-		Store: s.store, Catalog: s.db, Spool: c.Spool, Operator: c.Operator, UserAgent: c.agent, Tool: toolVersion(),
+		Store: s.store, Catalog: s.db, Spool: c.Spool, Operator: c.Operator, UserAgent: c.agent, Tool: toolVersion(), Settings: c.digest(),
 		MaxBytes: int64(c.Seal.MaxBytes), WaybackEvery: waybackEvery(c), Logger: a.logger(), Step: a.step,
 	})
 	if errors.Is(err, archive.ErrSpoolBusy) {
