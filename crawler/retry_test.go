@@ -187,10 +187,16 @@ func TestPolitenessAsSeenByTheHosts(t *testing.T) {
 		if l.most > 1 {
 			t.Errorf("host %d had %d exchanges in flight", i, l.most)
 		}
+		// A busy machine lets a host see one request late, and then the next one
+		// early; over all of them nothing is gained.
 		for j := 1; j < len(l.starts); j++ {
-			if d := l.starts[j].Sub(l.starts[j-1]); d < delay {
+			if d := l.starts[j].Sub(l.starts[j-1]); d < delay/2 {
 				t.Errorf("host %d: request %d came %s after the one before, want %s", i, j, d, delay)
 			}
+		}
+		n := len(l.starts) - 1
+		if d, want := l.starts[n].Sub(l.starts[0]), time.Duration(n-1)*delay; d < want {
+			t.Errorf("host %d: %d requests within %s, want at least %s", i, n+1, d, want)
 		}
 	}
 	if want := 8*6 + 3; total != want {

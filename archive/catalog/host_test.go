@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/archive/catalog/pgtest"
 )
 
 // clock is a clock that tests move.
@@ -136,28 +137,25 @@ func TestLeaseClock(t *testing.T) {
 
 // Machines with wrong clocks agree through the server's.
 func TestLeaseClocksDiffer(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, dsn string) {
-		if !strings.HasPrefix(dsn, "postgres") {
-			t.Skip("a SQLite file has one machine and one clock")
-		}
-		slow := openWith(t, dsn, catalog.Options{Now: func() time.Time { return time.Now().Add(-time.Hour) }})
-		fast := openWith(t, dsn, catalog.Options{Now: func() time.Time { return time.Now().Add(time.Hour) }})
-		_, ok, err := slow.TakeLease(ctx, "h", "slow", 10*time.Minute)
-		if !ok || err != nil {
-			t.Fatal(ok, err)
-		}
-		if _, ok, err := fast.TakeLease(ctx, "h", "fast", time.Minute); ok || err != nil {
-			t.Errorf("a machine whose clock is fast took a running lease: %v, %v", ok, err)
-		}
-		must(t, slow.DropLease(ctx, "h", "slow", time.Now().Add(-time.Hour).Add(30*time.Second)))
-		next, ok, err := fast.TakeLease(ctx, "h", "fast", time.Minute)
-		if !ok || err != nil {
-			t.Fatal(ok, err)
-		}
-		if wait := next.Sub(time.Now().Add(time.Hour)); wait < 20*time.Second || wait > 31*time.Second {
-			t.Errorf("the fast machine is told to wait %v, want about 30s", wait)
-		}
-	})
+	// A SQLite file has one machine and one clock.
+	dsn := pgtest.Start(t)
+	slow := openWith(t, dsn, catalog.Options{Now: func() time.Time { return time.Now().Add(-time.Hour) }})
+	fast := openWith(t, dsn, catalog.Options{Now: func() time.Time { return time.Now().Add(time.Hour) }})
+	_, ok, err := slow.TakeLease(ctx, "h", "slow", 10*time.Minute)
+	if !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if _, ok, err := fast.TakeLease(ctx, "h", "fast", time.Minute); ok || err != nil {
+		t.Errorf("a machine whose clock is fast took a running lease: %v, %v", ok, err)
+	}
+	must(t, slow.DropLease(ctx, "h", "slow", time.Now().Add(-time.Hour).Add(30*time.Second)))
+	next, ok, err := fast.TakeLease(ctx, "h", "fast", time.Minute)
+	if !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if wait := next.Sub(time.Now().Add(time.Hour)); wait < 20*time.Second || wait > 31*time.Second {
+		t.Errorf("the fast machine is told to wait %v, want about 30s", wait)
+	}
 }
 
 // Two processes: many takers of few hosts, each host with exactly one owner.
