@@ -13,9 +13,9 @@ import (
 const (
 	// leaseTTL is how long a lease outlives the last sign of life of its owner:
 	// a host is free again within ten seconds of a kill.
-	leaseTTL = 8 * time.Second
+	leaseTTL = 6 * time.Second
 	// leaseRenew is the time between two heartbeats, one for all hosts.
-	leaseRenew = 2 * time.Second
+	leaseRenew = 1500 * time.Millisecond
 	// leaseIdle is how long a host stays ours after its last exchange.
 	leaseIdle = 3 * time.Second
 	// leasePoll is the shortest time between two questions for a lease that
