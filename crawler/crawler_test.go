@@ -530,6 +530,9 @@ func TestPanicIsAnErrorOfOneLook(t *testing.T) {
 		m := visit(t, c, sink, source(s.URL+"/"), Ask{})
 		if at != "/a.png" {
 			wantError(t, m, CodeInternal)
+			if !strings.Contains(m.Detail, "panic: broken (in ") || !strings.Contains(m.Detail, "crawler_test.go:") {
+				t.Errorf("detail %q does not say where", m.Detail)
+			}
 		} else if m.Result != warc.Captured {
 			t.Errorf("a panic in a requisite failed the page: %+v", m)
 		}

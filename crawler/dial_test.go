@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -369,6 +370,27 @@ func TestStale(t *testing.T) {
 	}
 	if got := stray.connections(); got != 3 {
 		t.Errorf("%d connections, want 3", got)
+	}
+}
+
+// TestCutLargeOnReused checks a body that was too large for memory and broke off
+// on a kept-alive connection: it is kept, and it is not asked for again.
+func TestCutLargeOnReused(t *testing.T) {
+	const came = 600 << 10
+	s := startSite(t, func(c *siteConn, path string) {
+		if path == "/cut" {
+			c.send(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", 2*came, legalText(came)))
+			c.over = true
+			return
+		}
+		c.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+	})
+	w := newTestWire(t, WireConfig{KeepAlive: true})
+	w.Exchange(t.Context(), newRequest(t, "GET", "http://"+s.plain+"/")).Close()
+	r := w.Exchange(t.Context(), newRequest(t, "GET", "http://"+s.plain+"/cut"))
+	defer r.Close()
+	if !r.Reused || codeOf(r) != CodeTruncated || len(r.Retried) != 0 || r.PayloadSize != came {
+		t.Errorf("reused %t, error %v, %d retried, %d bytes", r.Reused, r.Err, len(r.Retried), r.PayloadSize)
 	}
 }
 

@@ -168,7 +168,7 @@ func (v *visitor) fetch(ctx context.Context, r requisite) {
 	v.hops = hops{kind: warc.KindRequisite, via: r.via}
 	defer func() {
 		if p := recover(); p != nil {
-			v.blame(r, errorf(CodeInternal, "panic: %v", p))
+			v.blame(r, panicked(p))
 		}
 	}()
 	col := v.collector(ctx)

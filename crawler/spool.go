@@ -79,7 +79,12 @@ func newSpool(p *buffers, dir string) *spool {
 }
 
 // size returns the number of bytes held.
-func (s *spool) size() int64 { return s.flushed + int64(len(s.buf.b)) }
+func (s *spool) size() int64 {
+	if s.buf == nil {
+		return s.flushed
+	}
+	return s.flushed + int64(len(s.buf.b))
+}
 
 // memory returns the bytes held, as long as they all are in memory: always so
 // for the first bufferSizes[spoolClass] minus minRead bytes.

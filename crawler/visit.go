@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"path"
+	"runtime"
 	"strings"
 	"time"
 
@@ -111,9 +113,25 @@ func (v *visitor) visitError(err error) *Error {
 // recovered turns a panic into an error.
 func (v *visitor) recovered(err **Error) {
 	if p := recover(); p != nil {
-		e := errorf(CodeInternal, "panic: %v", p)
+		e := panicked(p)
 		v.failure, v.fatal = e, e
 		*err = e
+	}
+}
+
+// panicked is the error of a recovered panic. It names where the panic was: a
+// manifest is all that is left of it. Called by the deferred function itself.
+func panicked(p any) *Error {
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "runtime.") {
+			return errorf(CodeInternal, "panic: %v (in %s, %s:%d)", p, f.Function, path.Base(f.File), f.Line)
+		}
+		if !more {
+			return errorf(CodeInternal, "panic: %v", p)
+		}
 	}
 }
 

@@ -168,14 +168,26 @@ func (c *stmtCache) get(text string) *sql.Stmt {
 	return c.stmts[text]
 }
 
-// put keeps a prepared statement for as long as its pool lives.
-func (c *stmtCache) put(text string, s *sql.Stmt) {
+// open returns the statement for text, prepared by the pool if need be. Of two
+// that prepare it at the same time, the first one's stays.
+func (c *stmtCache) open(ctx context.Context, pool *sql.DB, text string) (*sql.Stmt, error) {
+	if s := c.get(text); s != nil {
+		return s, nil
+	}
+	s, err := pool.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if first := c.stmts[text]; first != nil {
+		return first, s.Close()
+	}
 	if c.stmts == nil {
 		c.stmts = make(map[string]*sql.Stmt)
 	}
 	c.stmts[text] = s
+	return s, nil
 }
 
 // want notes a text for prepare.
@@ -192,14 +204,9 @@ func (c *stmtCache) prepare(ctx context.Context, pool *sql.DB) error {
 	c.wanted = nil
 	c.mu.Unlock()
 	for _, text := range wanted {
-		if c.get(text) != nil {
-			continue
-		}
-		s, err := pool.PrepareContext(ctx, text)
-		if err != nil {
+		if _, err := c.open(ctx, pool, text); err != nil {
 			return err
 		}
-		c.put(text, s)
 	}
 	return nil
 }

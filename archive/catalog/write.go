@@ -174,13 +174,9 @@ func (r reader) QueryRow(ctx context.Context, query string, args ...any) Row {
 		return errRow{err}
 	}
 	ctx = context.WithoutCancel(ctx) // see Tx.stmt
-	stmt := r.db.readStmts.get(query)
-	if stmt == nil {
-		r.db.readStmts.want(query)
-		if err := r.db.readStmts.prepare(ctx, r.db.read); err != nil {
-			return errRow{err}
-		}
-		stmt = r.db.readStmts.get(query)
+	stmt, err := r.db.readStmts.open(ctx, r.db.read, query)
+	if err != nil {
+		return errRow{err}
 	}
 	return stmt.QueryRowContext(ctx, args...)
 }
