@@ -13,7 +13,7 @@ import (
 // look is complete in the spool, from where a crash would enter it.
 const (
 	finishBatch = 128                   // looks of one transaction at most
-	finishDelay = 40 * time.Millisecond // that a look waits for others
+	finishDelay = 150 * time.Millisecond // that a look waits for others
 )
 
 // finished is a look whose manifest is written and not yet entered.

@@ -15,7 +15,7 @@ import (
 // beyond 6 and cost 20 to 40 µs there; a page of 80 KB of text is 4% larger with
 // 4 than with 6 and costs half.
 const (
-	levelSmall = 6
+	levelSmall = 3
 	levelLarge = 4
 	smallSize  = 16 << 10
 )

@@ -64,8 +64,9 @@ func each(ctx context.Context, q Querier, f func(scan func(...any) error) error,
 	return rows.Err()
 }
 
-// values returns "($1, $2), ($3, $4)" for rows of columns.
-func values(rows, columns int) string {
+// values returns "($1, $2), ($3, $4)" for rows of columns. On SQLite it is
+// "(?, ?), (?, ?)": the driver looks for each name among all that came before.
+func (db *DB) values(rows, columns int) string {
 	var b strings.Builder
 	for r := range rows {
 		if r > 0 {
@@ -75,6 +76,10 @@ func values(rows, columns int) string {
 		for c := range columns {
 			if c > 0 {
 				b.WriteString(", ")
+			}
+			if db.dialect == SQLite {
+				b.WriteByte('?')
+				continue
 			}
 			b.WriteByte('$')
 			b.WriteString(strconv.Itoa(r*columns + c + 1))
@@ -98,7 +103,7 @@ func insertRows(ctx context.Context, tx *Tx, head, tail string, rows [][]any) er
 		for _, r := range rows[:n] {
 			args = append(args, r...)
 		}
-		if _, err := tx.Exec(ctx, head+values(n, columns)+tail, args...); err != nil {
+		if _, err := tx.Exec(ctx, head+tx.db.values(n, columns)+tail, args...); err != nil {
 			return err
 		}
 		rows = rows[n:]

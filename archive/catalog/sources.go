@@ -369,7 +369,7 @@ func (db *DB) WantListed(ctx context.Context, run string, in DeclaredSet, now ti
 		}
 		for i := range in.Documents {
 			d := &in.Documents[i]
-			n, err := tx.Exec(ctx, upsertDocument+values(1, 6)+" ON CONFLICT (id) DO NOTHING", d.args(0)...)
+			n, err := tx.Exec(ctx, upsertDocument+tx.db.values(1, 6)+" ON CONFLICT (id) DO NOTHING", d.args(0)...)
 			if err != nil {
 				return err
 			}

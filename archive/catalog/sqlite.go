@@ -42,6 +42,7 @@ func (db *DB) openSQLite(ctx context.Context, path string) error {
 		"foreign_keys(1)",
 		"cache_size(-8000)",        // KiB
 		"wal_autocheckpoint(4000)", // pages: a page written often is copied once
+		"temp_store(2)",            // memory: each statement of many rows makes a small journal
 	}
 	query := url.Values{"_txlock": {"immediate"}, "_pragma": pragmas, "_error_rc": {"1"}}
 	uri.RawQuery = query.Encode()

@@ -20,7 +20,7 @@ const (
 	// gather is how long a transaction waits for writes beside its own, if there
 	// were others lately: less than a flush of most disks takes, and a flush and
 	// the rewriting of shared pages is saved for each.
-	gather = time.Millisecond
+	gather = 4 * time.Millisecond
 )
 
 // Querier reads: outside a transaction, inside one, or inside the one that
