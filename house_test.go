@@ -23,7 +23,8 @@ var allowed = map[string][]string{
 	".ci/report":                         {},
 	"warc":                               {},
 	"crawler/declaration":                {},
-	"crawler":                            {"warc", "crawler/declaration"},
+	"warc/handshake":                     {},
+	"crawler":                            {"warc", "warc/handshake", "crawler/declaration"},
 	"archive/store":                      {},
 	"archive/store/s3":                   {"archive/store"},
 	"archive/store/storetest":            {"archive/store"},
@@ -31,10 +32,15 @@ var allowed = map[string][]string{
 	"archive/store/storetest/s3server":   {},
 	"archive/catalog":                    {"warc"},
 	"archive/catalog/pgtest":             {},
+	"archive/tlog":                       {"archive/store"},
+	"archive/anchor":                     {},
+	"archive/anchor/anchortest":          {"archive/anchor"},
+	"archive/evidence":                   {"warc", "warc/handshake", "archive/tlog", "archive/anchor"},
 	"archive/wayback":                    {},
 	"archive/wayback/waybacktest":        {},
-	"archive":                            {"warc", "crawler/declaration", "archive/store", "archive/catalog", "archive/wayback"},
-	"cmd/fineprint":                      {"warc", "crawler", "crawler/declaration", "archive", "archive/store", "archive/store/s3", "archive/catalog", "archive/wayback", "archive/wayback/waybacktest", "cmd/fineprint/demoweb"},
+	"archive":                            {"warc", "crawler/declaration", "archive/store", "archive/catalog", "archive/tlog", "archive/anchor", "archive/evidence", "archive/wayback"},
+	"cmd/fineprint-verify":               {"archive/evidence", "archive/anchor"},
+	"cmd/fineprint":                      {"warc", "crawler", "crawler/declaration", "archive", "archive/tlog", "archive/anchor", "archive/anchor/anchortest", "archive/evidence", "archive/store", "archive/store/s3", "archive/catalog", "archive/wayback", "archive/wayback/waybacktest", "cmd/fineprint/demoweb"},
 	"cmd/fineprint/demoweb":              {"archive/wayback/waybacktest"},
 }
 
@@ -47,6 +53,9 @@ var heavy = map[string][]string{
 	"modernc.org/sqlite":      {"archive/catalog"},
 	"github.com/jackc/pgx":    {"archive/catalog", "archive/catalog/pgtest", "cmd/fineprint"},
 	"github.com/spf13/":       {"cmd/fineprint"},
+	"github.com/sigstore/":    {"archive/anchor"},
+	"github.com/digitorus/":   {"archive/anchor", "archive/anchor/anchortest"},
+	"filippo.io/torchwood":    {"archive/tlog", "archive/anchor", "archive/evidence"},
 	"github.com/versity/":     {"archive/store/storetest/s3server"},
 }
 

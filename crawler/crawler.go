@@ -138,6 +138,7 @@ func newWires(cfg WireConfig, budget int64) (w wires, err error) {
 	if w.page, err = NewWire(cfg); err != nil {
 		return w, err
 	}
+	cfg.Anchor = nil // handshake proofs are for pages
 	cfg.MaxBody, cfg.MaxDecoded = min(orDefault(cfg.MaxBody, budget), budget), budget
 	if w.requisite, err = NewWire(cfg); err != nil {
 		return w, err

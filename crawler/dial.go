@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fineprint-archive/fineprint/warc"
+	"github.com/fineprint-archive/fineprint/warc/handshake"
 )
 
 // link is a connection to an origin, ready for requests. One exchange at a time
@@ -73,7 +74,7 @@ func (w *Wire) link(ctx context.Context, m *message, mayReuse bool, r *Recorded)
 	}
 	l := &link{conn: conn, raw: conn, peer: peerOf(conn)}
 	if m.tls {
-		if err := w.handshake(ctx, l, m.host); err != nil {
+		if err := w.handshake(ctx, l, m.host, w.recorder()); err != nil {
 			r.Peer, r.TLS = l.peer, l.tls
 			l.close()
 			return nil, err
@@ -232,22 +233,30 @@ func dialOne(ctx context.Context, a netip.AddrPort) (net.Conn, error) {
 }
 
 // handshake puts TLS upon l and notes the session. A chain that is not accepted
-// is noted too, with the reason, and is an error.
-func (w *Wire) handshake(ctx context.Context, l *link, host string) error {
+// is noted too, with the reason, and is an error. With a recorder the session
+// gets its handshake proof.
+func (w *Wire) handshake(ctx context.Context, l *link, host string, rec *handshake.Recorder) error {
 	stop := l.guard(ctx)
 	defer stop()
 	l.setDeadline(ctx, time.Now().Add(w.cfg.HandshakeTimeout))
-	t := tls.Client(l.conn, &tls.Config{
+	cfg := &tls.Config{
 		ServerName: strings.TrimSuffix(host, "."),
 		RootCAs:    w.cfg.RootCAs,
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"http/1.1"},
 		Time:       w.cfg.Now,
-	})
+	}
+	conn := l.conn
+	if rec != nil {
+		rec.Configure(cfg)
+		conn = rec.Conn(conn)
+	}
+	t := tls.Client(conn, cfg)
 	// The deadline and the guard bound it; a context would cost a goroutine.
 	err := t.HandshakeContext(context.Background())
 	if err != nil {
 		l.tls = refusedTLS(err)
+		unproven(l.tls, rec)
 		return handshakeError(host, err)
 	}
 	l.conn = t
@@ -261,6 +270,7 @@ func (w *Wire) handshake(ctx context.Context, l *link, host string) error {
 	for _, c := range s.PeerCertificates {
 		l.tls.Chain = append(l.tls.Chain, c.Raw)
 	}
+	prove(l.tls, rec)
 	return nil
 }
 

@@ -78,7 +78,7 @@ func (w *Wire) linkProxy(ctx context.Context, m *message, r *Recorded) (*link, e
 		return nil, proxyError(err)
 	}
 	if m.tls {
-		if err := w.handshake(ctx, l, m.host); err != nil {
+		if err := w.handshake(ctx, l, m.host, w.recorder()); err != nil {
 			r.TLS = l.tls
 			l.close()
 			return nil, err
@@ -97,7 +97,7 @@ func (w *Wire) reachProxy(ctx context.Context, m *message) (*link, error) {
 	}
 	l := &link{conn: conn, raw: conn}
 	if p.tls {
-		if err := w.handshake(ctx, l, p.host); err != nil {
+		if err := w.handshake(ctx, l, p.host, nil); err != nil {
 			l.close()
 			return nil, err
 		}

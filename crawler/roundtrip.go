@@ -3,7 +3,6 @@ package crawler
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
@@ -260,7 +259,7 @@ func (l *look) note(rec *Recorded, stored warc.Stored) {
 		Via:       rec.Via,
 		Ms:        rec.Ended.Sub(rec.Began).Milliseconds(),
 		Status:    rec.Status,
-		TLS:       session(rec.TLS),
+		TLS:       warc.SessionOf(rec.TLS),
 		Truncated: rec.Truncated,
 		Error:     rec.Error,
 		Detail:    rec.Detail,
@@ -284,22 +283,6 @@ func (l *look) note(rec *Recorded, stored warc.Stored) {
 			l.spent.Bytes += rec.Exchange.Response.Size() - rec.Head
 		}
 	}
-}
-
-// session sums up a TLS connection, nil for nil.
-func session(t *warc.TLS) *warc.Session {
-	if t == nil {
-		return nil
-	}
-	h := sha256.New()
-	for _, der := range t.Chain {
-		h.Write(der)
-	}
-	chain := warc.Digest{Algorithm: warc.SHA256, Sum: string(h.Sum(nil))}
-	if len(t.Chain) == 0 {
-		chain = warc.Digest{}
-	}
-	return &warc.Session{Version: t.Version, Cipher: t.Cipher, ALPN: t.ALPN, Chain: chain, Error: t.Error}
 }
 
 // remember keeps the facts of the page's last exchange.

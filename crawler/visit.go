@@ -215,8 +215,11 @@ func (l *look) settle() {
 	if l.m.TLS == nil {
 		return
 	}
+	// Requisites and robots.txt have no handshake proof.
+	bare := *l.m.TLS
+	bare.Proof, bare.Anchor, bare.ProofMissing = warc.Digest{}, warc.Digest{}, ""
 	for i := range notes {
-		if s := notes[i].TLS; s != nil && *s == *l.m.TLS {
+		if s := notes[i].TLS; s != nil && (*s == *l.m.TLS || *s == bare) {
 			notes[i].TLS = nil
 		}
 	}

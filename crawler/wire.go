@@ -71,6 +71,11 @@ type WireConfig struct {
 	// Recorded.Decode, for callers that may know the payload already: undoing
 	// gzip is most of the processor time of an exchange.
 	LazyDecode bool
+	// Anchor returns the digest of the newest anchored list, which the handshake
+	// proof of a new TLS connection commits to, see package handshake; !ok says
+	// that there is none. It is asked for each connection and must be safe for
+	// concurrent use. With nil, or !ok, no proof is made.
+	Anchor func() (sum [32]byte, ok bool)
 	// Now is the clock for the recorded times; nil means time.Now.
 	Now func() time.Time
 }

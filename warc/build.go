@@ -25,7 +25,7 @@ const (
 )
 
 // maxRecords is the number of records that an exchange can become.
-const maxRecords = 5
+const maxRecords = 6
 
 // RecordOptions tells Records what it can't know from the exchange.
 type RecordOptions struct {
@@ -40,7 +40,7 @@ type RecordOptions struct {
 
 // Records returns the records of an exchange in the order in which they are to
 // be written: request, response or revisit, then metadata records for what
-// belongs to neither. An exchange that sent nothing has no request record, one
+// belongs to neither: bytes outside of the messages, the handshake proof. An exchange that sent nothing has no request record, one
 // without a complete response header no response record. The blocks are those
 // of the exchange, not copies: they must stay readable until the records are
 // written.
@@ -62,7 +62,8 @@ func (l *Look) Records(ex *Exchange, opt RecordOptions) ([]*Record, Stored, erro
 	err := errors.Join(b.request(), b.response(),
 		b.part(PartInterim, mediaResponse, ex.Interim),
 		b.part(PartSurplus, mediaOctets, ex.Surplus),
-		b.part(PartFragment, mediaOctets, ex.Fragment))
+		b.part(PartFragment, mediaOctets, ex.Fragment),
+		b.proof())
 	if err != nil {
 		return nil, Stored{}, fmt.Errorf("records of %s: %w", ex.URI, err)
 	}
@@ -183,17 +184,32 @@ func (b *exchangeBuilder) part(name, mediaType string, data []byte) error {
 	if len(data) == 0 {
 		return nil
 	}
+	r := b.about()
+	r.Header.Add(FieldPart, name)
+	if name == PartFragment {
+		r.Header.Add(fieldTruncated, string(b.ex.Truncated))
+	}
+	return b.add(r, mediaType, Bytes(data))
+}
+
+// proof writes the handshake proof of the connection as a metadata record.
+func (b *exchangeBuilder) proof() error {
+	if b.ex.TLS == nil || len(b.ex.TLS.Proof) == 0 {
+		return nil
+	}
+	return b.add(b.about(), MediaHandshake, Bytes(b.ex.TLS.Proof))
+}
+
+// about returns a metadata record about the response, or about the request that
+// got none.
+func (b *exchangeBuilder) about() *Record {
 	r := b.begin(TypeMetadata, "")
 	refers := b.stored.ResponseID
 	if refers == "" {
 		refers = b.stored.RequestID
 	}
 	r.Header.Add(fieldRefersTo, bracket(refers))
-	r.Header.Add(FieldPart, name)
-	if name == PartFragment {
-		r.Header.Add(fieldTruncated, string(b.ex.Truncated))
-	}
-	return b.add(r, mediaType, Bytes(data))
+	return r
 }
 
 // identify returns the media type that the first bytes of the payload show,
@@ -294,7 +310,11 @@ func SessionOf(t *TLS) *Session {
 	if t == nil {
 		return nil
 	}
-	return &Session{Version: t.Version, Cipher: t.Cipher, ALPN: t.ALPN, Chain: ChainDigest(t.Chain), Error: t.Error}
+	s := &Session{Version: t.Version, Cipher: t.Cipher, ALPN: t.ALPN, Chain: ChainDigest(t.Chain), ProofMissing: t.ProofMissing, Error: t.Error}
+	if len(t.Proof) > 0 {
+		s.Proof, s.Anchor = SumSHA256(t.Proof), t.Anchor
+	}
+	return s
 }
 
 // DeclarationRecord returns a resource record of a declaration in its canonical

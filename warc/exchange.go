@@ -83,6 +83,14 @@ type TLS struct {
 	ALPN    string   // "" if none was negotiated
 	Chain   [][]byte // certificates as served, DER, leaf first
 	Error   string   // why the chain was not accepted; "" if it was
+
+	// Proof is the handshake proof of the connection, nil if there is none.
+	// Anchor is the digest that it commits to.
+	Proof  []byte
+	Anchor Digest
+	// ProofMissing says why there is no proof, a reason of package handshake; ""
+	// if there is one, or no anchor that it could commit to.
+	ProofMissing string
 }
 
 // Stored says what an exchange became in the archive.

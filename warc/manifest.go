@@ -42,6 +42,7 @@ type Manifest struct {
 	FinalURL       string    `json:"final_url,omitempty"`
 	AcceptLanguage string    `json:"accept_language,omitempty"`
 	Vantage        string    `json:"vantage,omitempty"`
+	Private        bool      `json:"private,omitempty"` // the log entry hides source and address
 	Time           time.Time `json:"time"`  // start of the look
 	Ended          time.Time `json:"ended"` // end of the look
 	N              int64     `json:"n"`
@@ -103,7 +104,12 @@ type Session struct {
 	Cipher  string `json:"cipher,omitempty"`  // likewise
 	ALPN    string `json:"alpn,omitempty"`    // likewise: http/1.1 or none
 	Chain   Digest `json:"chain"`             // SHA-256 over the concatenated DER certificates
-	Error   string `json:"error,omitempty"`
+
+	Proof        Digest `json:"proof,omitzero"`          // SHA-256 of the handshake proof
+	Anchor       Digest `json:"anchor,omitzero"`         // that the proof commits to
+	ProofMissing string `json:"proof_missing,omitempty"` // why there is no proof; "" too if no anchor was there
+
+	Error string `json:"error,omitempty"`
 }
 
 // Robots is the answer of robots.txt for the page.

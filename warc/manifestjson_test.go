@@ -13,7 +13,7 @@ import (
 func fullManifest() *Manifest {
 	sum := SumSHA256([]byte("x"))
 	ref := &Reference{Record: "urn:uuid:1", URI: "https://x.example/tos", Date: began, WARC: "warc/2024/10/a.warc.gz"}
-	session := &Session{Version: "1.3", Cipher: "TLS_AES_128_GCM_SHA256", ALPN: "http/1.1", Chain: sum, Error: "expired"}
+	session := &Session{Version: "1.3", Cipher: "TLS_AES_128_GCM_SHA256", ALPN: "http/1.1", Chain: sum, Proof: sum, Anchor: SumSHA256(nil), ProofMissing: "too-large", Error: "expired"}
 	return &Manifest{
 		Version: ManifestVersion, Type: "look", Source: "x.tos", URL: "https://x.example/tos", FinalURL: "https://x.example/zh/服务条款", AcceptLanguage: "zh",
 		Vantage: "jp-tyo", Time: began, Ended: began.Add(time.Second), N: 12, Prev: &Prev{"urn:uuid:2", sum}, Result: Captured, Error: "e", Detail: `<a href="&">` + "\u2028",

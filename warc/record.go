@@ -25,6 +25,7 @@ const (
 const (
 	MediaManifest    = "application/vnd.fineprint.manifest+json"
 	MediaDeclaration = "application/vnd.fineprint.declaration+json"
+	MediaHandshake   = "application/vnd.fineprint.handshake"
 
 	mediaRequest  = "application/http;msgtype=request"
 	mediaResponse = "application/http;msgtype=response"

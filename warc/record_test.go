@@ -54,6 +54,8 @@ func TestRecordsGolden(t *testing.T) {
 	nothing := exchange(t, uri, message("", "HTTP/1.1 200 OK"))
 	nothing.Response, nothing.Head, nothing.Fragment, nothing.Truncated = nil, 0, []byte("HTTP/1.1 2"), TruncatedDisconnect
 	unchanged := exchange(t, uri, message("", "HTTP/1.1 304 Not Modified", `ETag: "a"`))
+	proven := exchange(t, uri, message("terms", "HTTP/1.1 200 OK", "Content-Length: 5"))
+	proven.TLS.Proof = []byte("a proof")
 	l := newLook()
 	manifest := &Manifest{Source: l.Source, N: l.N, URL: uri, Time: began, Ended: began, Result: Failed, Error: "timeout",
 		Detail: "no answer <&> \xff ", Run: "run-1", Tool: "fineprint 0.1", Prev: &Prev{Manifest: l.ManifestID(), SHA256: SumSHA256(nil)}}
@@ -68,6 +70,7 @@ func TestRecordsGolden(t *testing.T) {
 		{"extras", records(odd, nil)},
 		{"truncated", records(cut, nil)[1:]},
 		{"no-response", records(nothing, nil)},
+		{"proof", records(proven, nil)[2:]},
 		{"warcinfo", []*Record{must[*Record](t)(WarcinfoRecord(Meta{ID: warcinfo, Date: began}, Warcinfo{Filename: "a.warc.gz", Software: "fineprint/0.1",
 			Robots: "obey", Operator: "存档 <ops@archive.example>", UserAgent: "fineprint/0.1 (+https://archive.example)", Run: "run-1", Config: SumSHA256(nil)}))}},
 		{"chain", []*Record{must[*Record](t)(CertificateChain(meta(nil), [][]byte{[]byte("leaf"), []byte("issuer")}))}},
@@ -183,5 +186,28 @@ func TestGowarcAgrees(t *testing.T) {
 	}
 	if count != 5 {
 		t.Errorf("gowarc read %d records, want 5", count)
+	}
+}
+
+// TestSessionOf holds what a manifest says of a connection's proof.
+func TestSessionOf(t *testing.T) {
+	chain, anchor := [][]byte{[]byte("leaf"), []byte("issuer")}, SumSHA256([]byte("list"))
+	bare := Session{Version: "1.3", Cipher: "c", ALPN: "http/1.1", Chain: SumSHA256([]byte("leafissuer"))}
+	proven, missing := bare, bare
+	proven.Proof, proven.Anchor = SumSHA256([]byte("proof")), anchor
+	missing.ProofMissing = "too-large"
+	for _, c := range []struct {
+		name string
+		tls  *TLS
+		want *Session
+	}{
+		{"plain http", nil, nil},
+		{"no anchor", &TLS{Version: "1.3", Cipher: "c", ALPN: "http/1.1", Chain: chain}, &bare},
+		{"proof", &TLS{Version: "1.3", Cipher: "c", ALPN: "http/1.1", Chain: chain, Proof: []byte("proof"), Anchor: anchor}, &proven},
+		{"missing", &TLS{Version: "1.3", Cipher: "c", ALPN: "http/1.1", Chain: chain, Anchor: anchor, ProofMissing: "too-large"}, &missing},
+	} {
+		if diff := cmp.Diff(c.want, SessionOf(c.tls)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
 	}
 }
