@@ -1,0 +1,263 @@
+package anchor
+
+import (
+	"bufio"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"database/sql"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/torchwood"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+	_ "modernc.org/sqlite" // litewitness keeps its logs in SQLite
+)
+
+// litewitnessEnv names a litewitness binary that was built beforehand.
+const litewitnessEnv = "FINEPRINT_LITEWITNESS"
+
+// litewitnessBinary finds torchwood's witness, or builds it from the module
+// cache. Its go.mod is not tidy, hence a writable copy and -mod=mod; the module
+// proxy is off, for tests use no network.
+func litewitnessBinary(t *testing.T) string {
+	t.Helper()
+	if name := os.Getenv(litewitnessEnv); name != "" {
+		if _, err := os.Stat(name); err != nil {
+			t.Fatalf("%s: %v", litewitnessEnv, err)
+		}
+		return name
+	}
+	if name, err := exec.LookPath("litewitness"); err == nil {
+		return name
+	}
+	if testing.Short() {
+		t.Skipf("litewitness is not built in short mode: set %s", litewitnessEnv)
+	}
+	source, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "filippo.io/torchwood").Output()
+	if err != nil {
+		t.Skipf("where is torchwood: %v: set %s to a litewitness binary", err, litewitnessEnv)
+	}
+	dir := t.TempDir()
+	if err := copyWritable(strings.TrimSpace(string(source)), filepath.Join(dir, "torchwood")); err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(dir, "litewitness")
+	build := exec.Command("go", "build", "-mod=mod", "-o", binary, "./cmd/litewitness")
+	build.Dir = filepath.Join(dir, "torchwood")
+	build.Env = append(os.Environ(), "GOWORK=off", "GOPROXY=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Skipf("litewitness cannot be built from the module cache (%v): set %s to a binary\n%s", err, litewitnessEnv, out)
+	}
+	return binary
+}
+
+// copyWritable copies the Go files and go.mod of a module, which are read-only
+// in the cache.
+func copyWritable(from, to string) error {
+	return filepath.WalkDir(from, func(name string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, name)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.MkdirAll(filepath.Join(to, rel), 0o755)
+		}
+		if ext := filepath.Ext(name); ext != ".go" && ext != ".mod" && ext != ".sum" {
+			return nil
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), data, 0o644)
+	})
+}
+
+// litewitness is a running process.
+type litewitness struct {
+	t                 *testing.T
+	binary, dir, name string
+	fingerprint       string
+	vkey, url         string
+	cmd               *exec.Cmd
+}
+
+// newLitewitness prepares key, agent and database for a log. start runs it.
+func newLitewitness(t *testing.T, l *testLog) *litewitness {
+	t.Helper()
+	w := &litewitness{t: t, binary: litewitnessBinary(t), name: "lite.example/w1"}
+	// Paths of Unix sockets are short.
+	dir, err := os.MkdirTemp("", "lw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	w.dir = dir
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := torchwood.NewCosignatureSigner(w.name, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.vkey = signer.Verifier().String()
+	public, err := ssh.NewPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.fingerprint = ssh.FingerprintSHA256(public)
+	serveAgent(t, filepath.Join(dir, "agent.sock"), key)
+	return w
+}
+
+// serveAgent runs an ssh-agent with one key.
+func serveAgent(t *testing.T, socket string, key ed25519.PrivateKey) {
+	t.Helper()
+	keyring := agent.NewKeyring()
+	if err := keyring.Add(agent.AddedKey{PrivateKey: key}); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { listener.Close(); <-done })
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				_ = agent.ServeAgent(keyring, conn)
+			}()
+		}
+	}()
+}
+
+// addLog does what witnessctl add-log and add-key do.
+func (w *litewitness) addLog(l *testLog) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(w.dir, "lite.db"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer db.Close()
+	root := "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" // of the empty tree
+	for _, statement := range []string{
+		"INSERT INTO log (origin, tree_size, tree_hash) VALUES ('" + testOrigin + "', 0, '" + root + "')",
+		"INSERT INTO key (origin, key) VALUES ('" + testOrigin + "', '" + l.vkey + "')",
+	} {
+		if _, err := db.Exec(statement); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// start runs the process on a free port until stop.
+func (w *litewitness) start() string {
+	w.t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	w.url = "http://" + address
+	w.cmd = exec.Command(w.binary, "-db", filepath.Join(w.dir, "lite.db"), "-name", w.name,
+		"-ssh-agent", filepath.Join(w.dir, "agent.sock"), "-key", w.fingerprint, "-listen", address)
+	talk, err := w.cmd.StderrPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(w.stop)
+	lines := bufio.NewReader(talk)
+	var said strings.Builder
+	for {
+		line, err := lines.ReadString('\n')
+		said.WriteString(line)
+		if err != nil {
+			w.t.Fatalf("litewitness ended: %s", &said)
+		}
+		if strings.Contains(line, "msg=listening") {
+			break
+		}
+	}
+	go io.Copy(io.Discard, lines)
+	// The line comes a moment before the socket.
+	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	defer cancel()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url, nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err == nil {
+			resp.Body.Close()
+			return w.url
+		}
+		if ctx.Err() != nil {
+			w.t.Fatalf("litewitness does not listen: %v", err)
+		}
+	}
+}
+
+func (w *litewitness) stop() {
+	if w.cmd == nil {
+		return
+	}
+	_ = w.cmd.Process.Kill()
+	_ = w.cmd.Wait()
+	w.cmd = nil
+}
+
+// TestLitewitness holds the same conversation with a witness that is not ours,
+// then checks our client and policy against it.
+func TestLitewitness(t *testing.T) {
+	l := newTestLog(t)
+	w := newLitewitness(t, l)
+	w.start() // makes the database
+	w.stop()
+	w.addLog(l)
+	witnessConversation(t, l, w.start(), func() string {
+		w.stop()
+		return w.start()
+	})
+
+	l.grow(1600, 1700)
+	endpoint := WitnessEndpoint{Name: "lite", VKey: w.vkey, URL: w.url + "/"}
+	cosig, err := Cosign(t.Context(), http.DefaultClient, endpoint, l.checkpoint(1700), 0, l.proof(1700))
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := mustPolicy(t, "log "+l.vkey+"\nwitness lite "+w.vkey+" "+w.url+"\nquorum lite\n")
+	report, err := VerifyCosignatures(l.checkpoint(1700), cosig.Line, policy)
+	if err != nil || !report.OK() || !report.QuorumTime.Equal(cosig.Time) {
+		t.Errorf("report %+v, %v", report, err)
+	}
+	forked := l.fork().grow(0, 1800, 17)
+	_, err = Cosign(t.Context(), http.DefaultClient, endpoint, forked.checkpoint(1750), 1700, forked.proof(1750))
+	if err == nil || !strings.Contains(err.Error(), ErrWitnessInconsistent.Error()) {
+		t.Errorf("a history with one entry removed: error %v", err)
+	}
+}
