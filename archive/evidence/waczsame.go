@@ -1,0 +1,45 @@
+package evidence
+
+import (
+	"archive/zip"
+	"crypto/sha256"
+	"fmt"
+	"io"
+)
+
+// waczWARC is where WriteWACZ puts the records.
+const waczWARC = "archive/data.warc.gz"
+
+// sameWARC reports whether the records in a WACZ are those of the bundle.
+func (v *verifier) sameWARC(r *io.SectionReader) (bool, error) {
+	z, err := zip.NewReader(r, r.Size())
+	if err != nil {
+		return false, err
+	}
+	want, err := v.bundle.section(nameWARC)
+	if err != nil {
+		return false, err
+	}
+	for _, f := range z.File {
+		if f.Name != waczWARC {
+			continue
+		}
+		if f.UncompressedSize64 != uint64(want.Size()) {
+			return false, nil
+		}
+		in, err := f.Open()
+		if err != nil {
+			return false, err
+		}
+		defer in.Close() // only read
+		a, b := sha256.New(), sha256.New()
+		if _, err := io.Copy(a, in); err != nil {
+			return false, err
+		}
+		if _, err := io.Copy(b, want); err != nil {
+			return false, err
+		}
+		return string(a.Sum(nil)) == string(b.Sum(nil)), nil
+	}
+	return false, fmt.Errorf("no %s", waczWARC)
+}
