@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -12,10 +13,12 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/store"
+	"github.com/fineprint-archive/fineprint/archive/tlog"
 	"github.com/fineprint-archive/fineprint/warc"
 )
 
@@ -48,6 +51,8 @@ type Config struct {
 	Run       string      // id of this run; "" makes a new one
 	MaxBytes  int64       // an open WARC of this size is sealed; default 256 MiB
 
+	Log *LogConfig // nil: looks are not entered in a log
+
 	WaybackEvery time.Duration // at most one submission a source in this time; 0 turns the outbox off
 
 	Logger *slog.Logger
@@ -69,7 +74,13 @@ type Archive struct {
 	mu   sync.Mutex // guards open and its pointers, not the file itself
 	open *openWARC
 
-	sealing  sync.Mutex // one Seal at a time
+	log    *tlog.Log    // nil if there is none
+	reader *tlog.Reader // of the same log
+
+	anchored atomic.Pointer[[sha256.Size]byte] // see AnchoredSum; nil: nothing is anchored
+
+	sealing  sync.Mutex        // one Seal at a time
+	closed   map[string][]leaf // log entries of closed WARCs that this process wrote, by name; guarded by sealing
 	finisher *finisher
 }
 
@@ -99,7 +110,7 @@ func Open(ctx context.Context, cfg Config) (_ *Archive, err error) {
 	if err := checkFormat(ctx, cfg.Store, cfg.Now()); err != nil {
 		return nil, err
 	}
-	a := &Archive{cfg: cfg}
+	a := &Archive{cfg: cfg, closed: map[string][]leaf{}}
 	if err := a.takeSpool(); err != nil {
 		return nil, err
 	}
@@ -108,6 +119,12 @@ func Open(ctx context.Context, cfg Config) (_ *Archive, err error) {
 	}
 	if err := a.recover(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("recover spool %s: %w", cfg.Spool, err), a.lock.Close())
+	}
+	if err := a.openLog(ctx); err != nil {
+		return nil, errors.Join(err, a.lock.Close())
+	}
+	if err := a.readAnchored(ctx); err != nil {
+		return nil, errors.Join(err, a.lock.Close())
 	}
 	a.finisher = a.startFinisher()
 	return a, nil

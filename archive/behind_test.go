@@ -62,7 +62,7 @@ func TestOpenEmptyCatalog(t *testing.T) {
 	b.sealed(t)
 	b.db = newBench(t, b.store).db
 	b.refused(t, "run `fineprint rebuild` first")
-	_, err := archive.Rebuild(t.Context(), b.store, b.db, nil)
+	_, err := archive.Rebuild(t.Context(), b.store, b.db, nil, nil)
 	must(t, err)
 	b.sealed(t)
 	b.check(t, 2)
@@ -165,7 +165,7 @@ func TestRebuildDamaged(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir.Root(), filepath.FromSlash(double)), data, 0o644))
 
 	b.db = newBench(t, b.store).db
-	stats, err := archive.Rebuild(t.Context(), b.store, b.db, nil)
+	stats, err := archive.Rebuild(t.Context(), b.store, b.db, nil, nil)
 	must(t, err)
 	if stats.WARCs != 3 || stats.Looks != 2 || len(stats.Damaged) != 2 || len(stats.Conflicts) != 1 {
 		t.Fatalf("Rebuild = %+v, want 3 WARCs with 2 looks, 2 damaged, 1 conflict", stats)
@@ -199,10 +199,10 @@ func TestRebuildStopped(t *testing.T) {
 	type stop struct{}
 	func() {
 		defer func() { _ = recover().(stop) }()
-		_, _ = archive.Rebuild(t.Context(), b.store, b.db, func(archive.RebuildStats) { panic(stop{}) })
+		_, _ = archive.Rebuild(t.Context(), b.store, b.db, nil, func(archive.RebuildStats) { panic(stop{}) })
 	}()
 	b.refused(t, "run `fineprint rebuild` again")
-	_, err := archive.Rebuild(t.Context(), b.store, b.db, nil)
+	_, err := archive.Rebuild(t.Context(), b.store, b.db, nil, nil)
 	must(t, err)
 	b.sealed(t)
 	b.check(t, 3)

@@ -12,7 +12,7 @@ import (
 // spool and one transaction serve all looks that ended meanwhile. Until then a
 // look is complete in the spool, from where a crash would enter it.
 const (
-	finishBatch = 128                   // looks of one transaction at most
+	finishBatch = 128                    // looks of one transaction at most
 	finishDelay = 150 * time.Millisecond // that a look waits for others
 )
 

@@ -205,6 +205,13 @@ func (l *Look) Finish(ctx context.Context, m *warc.Manifest, plan Plan, done fun
 	if err != nil {
 		return err
 	}
+	if l.a.log != nil {
+		entry, err := l.a.leafOf(m, l.ids.ManifestID(), placed[0], l.w.key)
+		if err != nil {
+			return fmt.Errorf("log entry of %s: %w", m.URL, err)
+		}
+		l.w.keepLeaf(entry)
+	}
 	l.rows.requisites = requisites(m)
 	row := lookRow(m, l.ids.ManifestID(), placed[0], l.w.key)
 	l.a.finisher.looks <- finished{w: l.w, end: end(placed), entry: l.a.entry(row, l.rows, plan), done: done}
@@ -250,6 +257,7 @@ func (l *Look) declare(ctx context.Context, m *warc.Manifest) error {
 func (l *Look) complete(m *warc.Manifest) {
 	m.Version, m.Type = warc.ManifestVersion, "look"
 	m.Source, m.URL, m.AcceptLanguage, m.Vantage = l.source.ID, l.source.URL, l.source.AcceptLanguage, l.source.Vantage
+	m.Private = l.source.Private
 	m.N, m.Prev = l.n, l.prev
 	m.Run, m.Tool = l.a.cfg.Run, l.a.cfg.Tool
 	m.Members = l.members
@@ -346,7 +354,7 @@ func lookRow(m *warc.Manifest, id string, at warc.Placed, key string) catalog.Lo
 		ID: id, Source: m.Source, URL: m.URL, AcceptLanguage: m.AcceptLanguage, Vantage: m.Vantage, FinalURL: m.FinalURL, Time: m.Time, Ended: m.Ended, N: m.N, Run: m.Run,
 		Result: m.Result, Error: m.Error, Detail: m.Detail, Status: m.Status, Bytes: m.Bytes,
 		WARC: key, Offset: at.Offset, Length: at.Length, ManifestSHA256: at.SHA256,
-		Declaration: m.Declaration,
+		Declaration: m.Declaration, Index: -1,
 	}
 	if m.SameAs != nil {
 		row.SameAs = m.SameAs.Record

@@ -12,8 +12,11 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/store"
+	"github.com/fineprint-archive/fineprint/archive/tlog"
 	"github.com/fineprint-archive/fineprint/warc"
 )
 
@@ -24,8 +27,9 @@ type RebuildStats struct {
 	Records   int64              `json:"records"`
 	Looks     int64              `json:"looks"`
 	Indexes   int64              `json:"indexes_restored"` // CDXJ sidecars that were missing
-	Damaged   []DamagedObject    `json:"damaged"`          // without facts in the catalog
-	Conflicts []catalog.Conflict `json:"conflicts"`        // looks left out: another one has their number
+	Entries   int64              `json:"log_entries"`
+	Damaged   []DamagedObject    `json:"damaged"`   // without facts in the catalog
+	Conflicts []catalog.Conflict `json:"conflicts"` // looks left out: another one has their number
 	Elapsed   float64            `json:"elapsed_s"`
 }
 
@@ -45,7 +49,11 @@ type DamagedObject struct {
 // A damaged WARC, or a look whose number an earlier one has, is no error: it is
 // left out and listed in the result. A store that does not answer is one, and
 // leaves a catalog that Open refuses until Rebuild has come to its end.
-func Rebuild(ctx context.Context, s store.Store, db *catalog.DB, progress func(RebuildStats)) (RebuildStats, error) {
+//
+// log is the public key of the archive's log, for an archive that has one: where
+// its entries stand, the lost looks and the anchors are facts too. With nil they
+// are left out.
+func Rebuild(ctx context.Context, s store.Store, db *catalog.DB, log note.Verifier, progress func(RebuildStats)) (RebuildStats, error) {
 	began := time.Now()
 	stats := RebuildStats{Damaged: []DamagedObject{}, Conflicts: []catalog.Conflict{}}
 	format, err := readFormat(ctx, s)
@@ -83,11 +91,43 @@ func Rebuild(ctx context.Context, s store.Store, db *catalog.DB, progress func(R
 			progress(stats)
 		}
 	}
+	if log != nil {
+		if err := rebuildLog(ctx, s, db, log, &stats); err != nil {
+			return stats, fmt.Errorf("rebuild from the log: %w", err)
+		}
+	}
 	if err := db.RebuildEnd(ctx); err != nil {
 		return stats, err
 	}
 	stats.Elapsed = time.Since(began).Seconds()
 	return stats, nil
+}
+
+// rebuildLog enters what the log says: the index of each look and WARC, losses,
+// anchors.
+func rebuildLog(ctx context.Context, s store.Store, db *catalog.DB, key note.Verifier, stats *RebuildStats) error {
+	r := tlog.NewReader(s, key)
+	cp, err := r.Checkpoint(ctx)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil // none was begun
+	}
+	if err != nil {
+		return err
+	}
+	if err := restoreAnchors(ctx, s, db); err != nil {
+		return err
+	}
+	f := newLogFollower(db, func(string) bool { return true })
+	for e, err := range r.Entries(ctx, cp, 0, cp.Size) {
+		if err != nil {
+			return err
+		}
+		if err := f.add(ctx, e); err != nil {
+			return err
+		}
+	}
+	stats.Entries = cp.Size
+	return f.flush(ctx)
 }
 
 // rebuildOne enters one WARC, or notes that it is damaged.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/crawler/declaration"
 	"github.com/fineprint-archive/fineprint/warc"
 )
 
@@ -199,6 +200,13 @@ func (a *Archive) interrupt(ctx context.Context, row catalog.WARCRow, file *warc
 	return nil
 }
 
+// declaredPrivate reports whether a canonical declaration says that its source is
+// private.
+func declaredPrivate(canonical []byte) bool {
+	source, _, err := declaration.ParseCanonical(canonical)
+	return err == nil && source.Private
+}
+
 func (a *Archive) interruptOne(ctx context.Context, w *openWARC, id string, half *halfLook, row catalog.LookRow) error {
 	prev, _, source, err := a.cfg.Catalog.SourceBefore(ctx, half.source, half.n)
 	if err != nil {
@@ -210,7 +218,7 @@ func (a *Archive) interruptOne(ctx context.Context, w *openWARC, id string, half
 	}
 	m := &warc.Manifest{
 		Version: warc.ManifestVersion, Type: "look", Source: half.source, URL: source.URL,
-		AcceptLanguage: source.AcceptLanguage, Vantage: source.Vantage,
+		AcceptLanguage: source.AcceptLanguage, Vantage: source.Vantage, Private: declaredPrivate(source.Canonical),
 		Time: began, Ended: a.cfg.Now().UTC(), N: half.n, Prev: prev,
 		Result: warc.Failed, Error: "interrupted",
 		Detail: "the process ended during this look; entered when it started again",

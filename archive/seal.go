@@ -55,7 +55,7 @@ func (a *Archive) SealIfLarge(ctx context.Context) ([]Sealed, error) {
 	a.mu.Lock()
 	w := a.open
 	a.mu.Unlock()
-	if w == nil || w.file.Size() < a.cfg.MaxBytes {
+	if w == nil || w.file.Size() < a.cfg.MaxBytes && !w.full() {
 		return nil, nil
 	}
 	return a.Seal(ctx)
@@ -76,7 +76,13 @@ func (a *Archive) retire(ctx context.Context) error {
 	if w.half.Load() {
 		return w.file.Abandon()
 	}
-	return a.closeWARC(ctx, w.name, w.file)
+	if err := a.closeWARC(ctx, w.name, w.file); err != nil {
+		return err
+	}
+	if a.log != nil {
+		a.closed[w.name] = w.leaves
+	}
+	return nil
 }
 
 // closeWARC publishes the file under its final name in the spool. A crash
@@ -108,19 +114,46 @@ func (a *Archive) sealOne(ctx context.Context, row catalog.WARCRow) (Sealed, err
 	if err := putBytes(ctx, a.cfg.Store, sidecarKey(row.Key), index, "text/x-cdxj"); err != nil {
 		return Sealed{}, fmt.Errorf("store index: %w", err)
 	}
-	a.cfg.Step("pending")
-	// The pending entries and the log's append stand here from the next step of
-	// the program on: after the WARC is durable, before it counts as sealed.
+	var entries *pending
+	var logged *catalog.Logged
+	if a.log != nil {
+		if entries, err = a.leavesOfFile(name, row); err != nil {
+			return Sealed{}, fmt.Errorf("make log entries: %w", err)
+		}
+		if logged, err = a.logWARC(ctx, entries); err != nil && !errors.Is(err, errEntered) {
+			return Sealed{}, err
+		}
+	}
 	a.cfg.Step("catalog")
-	looks, err := a.cfg.Catalog.SealWARC(ctx, row.Name, a.cfg.Now())
+	looks, err := a.cfg.Catalog.SealWARC(ctx, row.Name, a.cfg.Now(), logged)
 	if err != nil {
 		return Sealed{}, fmt.Errorf("enter: %w", err)
+	}
+	a.cfg.Step("drop-pending")
+	if entries != nil {
+		if err := a.dropPending(ctx, entries); err != nil {
+			return Sealed{}, fmt.Errorf("drop pending log entries: %w", err)
+		}
 	}
 	a.cfg.Step("drop")
 	if err := os.Remove(name); err != nil {
 		return Sealed{}, fmt.Errorf("drop spool file: %w", err)
 	}
+	delete(a.closed, row.Name)
 	return Sealed{Object: row.Key, Bytes: row.Size, SHA256: row.SHA256.Hex(), Looks: looks}, nil
+}
+
+// leavesOfFile makes the log entries of a closed WARC in the spool, from memory
+// if this process wrote all of it.
+func (a *Archive) leavesOfFile(name string, row catalog.WARCRow) (*pending, error) {
+	if leaves, ok := a.closed[row.Name]; ok {
+		return newPending(row, leaves)
+	}
+	s, err := scanFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return a.leavesOf(row, s)
 }
 
 func (a *Archive) putWARC(ctx context.Context, name string, row catalog.WARCRow) (err error) {

@@ -90,7 +90,7 @@ func (b *bench) check(t *testing.T, k int64) {
 	}
 	again, err := catalog.Open(t.Context(), filepath.Join(t.TempDir(), "again.sqlite"), catalog.Options{})
 	must(t, err)
-	_, err = archive.Rebuild(t.Context(), b.store, again, nil)
+	_, err = archive.Rebuild(t.Context(), b.store, again, nil, nil)
 	must(t, err)
 	var got, want bytes.Buffer
 	must(t, again.Dump(t.Context(), &got))
@@ -203,7 +203,7 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := archive.Open(ctx, archive.Config{Store: dir, Catalog: b.db, Spool: b.spool}); !errors.Is(err, archive.ErrNewer) {
 		t.Errorf("Open of a newer archive: error = %v, want ErrNewer", err)
 	}
-	if _, err := archive.Rebuild(ctx, dir, b.db, nil); !errors.Is(err, archive.ErrNewer) {
+	if _, err := archive.Rebuild(ctx, dir, b.db, nil, nil); !errors.Is(err, archive.ErrNewer) {
 		t.Errorf("Rebuild of a newer archive: error = %v, want ErrNewer", err)
 	}
 }

@@ -22,8 +22,9 @@ type openWARC struct {
 	looks sync.WaitGroup // looks that may still write to it
 	half  atomic.Bool    // a look in it has no manifest, or none that is entered
 
-	mu     sync.Mutex // guards chains
+	mu     sync.Mutex // guards what follows
 	chains map[warc.Digest]bool
+	leaves []leaf // log entries of the looks in it, if the archive has a log
 }
 
 // acquire returns the open WARC with one more look on it, and makes a new one
@@ -106,6 +107,21 @@ func (w *openWARC) chainRecord(chain [][]byte, meta warc.Meta) (*warc.Record, er
 		return nil, nil
 	}
 	return warc.CertificateChain(meta, chain)
+}
+
+// keepLeaf notes the log entry of a look whose manifest was written.
+func (w *openWARC) keepLeaf(l leaf) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.leaves = append(w.leaves, l)
+}
+
+// full tells whether the file should be sealed for the number of its looks:
+// their log entries are held in memory until then.
+func (w *openWARC) full() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.leaves) >= maxLeaves
 }
 
 func (w *openWARC) holdsChain(digest warc.Digest) bool {

@@ -43,8 +43,8 @@ type Manifest struct {
 	AcceptLanguage string    `json:"accept_language,omitempty"`
 	Vantage        string    `json:"vantage,omitempty"`
 	Private        bool      `json:"private,omitempty"` // the log entry hides source and address
-	Time           time.Time `json:"time"`  // start of the look
-	Ended          time.Time `json:"ended"` // end of the look
+	Time           time.Time `json:"time"`              // start of the look
+	Ended          time.Time `json:"ended"`             // end of the look
 	N              int64     `json:"n"`
 	Prev           *Prev     `json:"prev"` // null for the first look of a source
 

@@ -65,7 +65,7 @@ func beginKnown(ctx context.Context, tx *Tx, b *Begin) (begun Begun, ok bool, er
 		return Begun{}, false, err
 	}
 	query := "INSERT INTO begun (" + begunColumns + `) SELECT id, $2, $3, $4, $5, $6, $7, $8 FROM sources
-		WHERE id = $1 AND last_n = $9 AND done_n = $10` + tx.lock() + " ON CONFLICT (source, n) DO NOTHING"
+		WHERE id = $1 AND last_n = $9 AND done_n = $10 AND NOT EXISTS (SELECT 1 FROM lost WHERE source = $1 AND n > $9)` + tx.lock() + " ON CONFLICT (source, n) DO NOTHING"
 	count, err := tx.Exec(ctx, query, append(args, k.LastN, k.N)...)
 	if err != nil || count == 0 {
 		return Begun{}, false, err
@@ -103,13 +103,15 @@ func beginNext(ctx context.Context, tx *Tx, b *Begin) (begun Begun, err error) {
 	}
 	// Asked under the lock: a statement sees what was committed before it began.
 	var newest string
-	if err := tx.QueryRow(ctx, "SELECT COALESCE(MAX(n), 0), COALESCE(MAX(time), '') FROM begun WHERE source = $1", clean(b.Source)).Scan(&highest, &newest); err != nil {
+	var lost int64
+	if err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(n), 0), COALESCE(MAX(time), ''), (SELECT COALESCE(MAX(n), 0) FROM lost WHERE source = $1)
+		FROM begun WHERE source = $1`, clean(b.Source)).Scan(&highest, &newest, &lost); err != nil {
 		return Begun{}, err
 	}
 	if b.Alone && newest > timeText(b.At.Add(-begunLives)) {
 		return Begun{}, ErrLookBegun
 	}
-	begun.N = max(finished, highest) + 1
+	begun.N = max(finished, highest, lost) + 1
 	if prev.Manifest != "" {
 		begun.Prev = &prev
 	}

@@ -21,17 +21,19 @@ type dumpTable struct {
 // dumpTables lists the tables and columns that are facts, both in order.
 func dumpTables() []dumpTable {
 	return []dumpTable{
+		{"anchors", "t.checkpoint_sha256, t.files, t.list, t.log_index, t.sha256, t.tree_size", "FROM anchors t ORDER BY t.list"},
 		{"declarations", "t.canonical, t.record_id, t.sha256, t.warc",
 			"FROM declarations t JOIN warcs w ON w.name = t.warc WHERE w.state = 'sealed' ORDER BY t.sha256, t.warc"},
-		{"looks", "t.bytes, t.declaration_sha256, t.decoded_sha256, t.decoded_size, t.detail, t.ended, t.error, t.etag, t.final_url, t.id, t.last_modified, t.manifest_sha256, " +
+		{"looks", "t.bytes, t.declaration_sha256, t.decoded_sha256, t.decoded_size, t.detail, t.ended, t.error, t.etag, t.final_url, t.id, t.last_modified, t.log_index, t.manifest_sha256, " +
 			"t.mime, t.n, t.payload_sha1, t.payload_sha256, t.payload_size, t.record_id, t.record_length, t.record_offset, t.result, t.run, t.same_as, t.source, t.status, t.time, " +
 			"t.url, t.warc, t.warc_length, t.warc_offset",
 			"FROM looks t WHERE t.state = 'sealed' ORDER BY t.source, t.n"},
+		{"lost", "t.log_index, t.n, t.run, t.source, t.time", "FROM lost t ORDER BY t.source, t.n"},
 		{"records", "t.date, t.id, t.payload_sha256, t.payload_size, t.uri, t.warc",
 			"FROM records t JOIN warcs w ON w.name = t.warc WHERE w.state = 'sealed' ORDER BY t.url_hash, t.payload_sha256, t.warc"},
 		{"sources", "t.accept_language, t.id, t.url, t.vantage",
 			"FROM sources t WHERE EXISTS (SELECT 1 FROM looks l WHERE l.source = t.id AND l.state = 'sealed') ORDER BY t.id"},
-		{"warcs", "t.key, t.looks, t.name, t.records, t.sha256, t.size",
+		{"warcs", "t.key, t.log_index, t.looks, t.name, t.records, t.sha256, t.size",
 			"FROM warcs t WHERE t.state = 'sealed' ORDER BY t.name"},
 	}
 }
@@ -41,13 +43,15 @@ func dumpTables() []dumpTable {
 // from a rebuild. It is JSON lines, each {"table":…} and the columns below in
 // alphabetical order; tables in alphabetical order, rows by key as bytes.
 //
+//   - anchors: every column but made and log_from
 //   - declarations: canonical (base64 if not UTF-8), record_id, sha256, warc;
 //     sources and documents as declared follow from the canonical form
 //   - looks in sealed WARC files: every column but spool and state
+//   - lost: looks whose spool is gone
 //   - records: those in sealed WARC files
 //   - sources with such looks: what their looks say of them (accept_language,
 //     id, url, vantage)
-//   - warcs that are sealed: key, looks, name, records, sha256, size
+//   - warcs that are sealed: key, log_index, looks, name, records, sha256, size
 //
 // Not facts, and not in the dump: looks begun or still in a spool and their
 // numbers, what is declared now and its files, the schedule (next_at, attempt,

@@ -88,7 +88,7 @@ func TestWARCSteps(t *testing.T) {
 			t.Error("CloseWARC of an unknown file succeeded")
 		}
 		openWARC(t, db)
-		if _, err := db.SealWARC(ctx, "a.warc.gz", noon); err == nil || !strings.Contains(err.Error(), "still open") {
+		if _, err := db.SealWARC(ctx, "a.warc.gz", noon, nil); err == nil || !strings.Contains(err.Error(), "still open") {
 			t.Errorf("SealWARC of an open file: %v, want a refusal", err)
 		}
 		must(t, db.CloseWARC(ctx, "a.warc.gz", 10, sum, 3))
@@ -100,7 +100,7 @@ func TestWARCSteps(t *testing.T) {
 		if d := cmp.Diff(want, waiting); d != "" {
 			t.Errorf("WARCs (-want +got):\n%s", d)
 		}
-		_, err = db.SealWARC(ctx, "a.warc.gz", noon)
+		_, err = db.SealWARC(ctx, "a.warc.gz", noon, nil)
 		must(t, err)
 		if waiting, err = db.WARCs(ctx, catalog.WARCFilter{Unsealed: true}); len(waiting) != 0 || err != nil {
 			t.Errorf("unsealed files = %v, %v, want none", waiting, err)
@@ -179,7 +179,7 @@ func history(t *testing.T, db *catalog.DB) []catalog.WARCFacts {
 			facts.Records = append(facts.Records, finish.Records...)
 		}
 		must(t, db.CloseWARC(ctx, name, 100, warc.SumSHA256([]byte(name)), 9))
-		looks, err := db.SealWARC(ctx, name, noon)
+		looks, err := db.SealWARC(ctx, name, noon, nil)
 		must(t, err)
 		facts.WARC = catalog.WARCRow{Name: name, Key: row.Key, State: catalog.WARCSealed, Size: 100, SHA256: warc.SumSHA256([]byte(name)), Records: 9, Looks: looks}
 		files = append(files, facts)

@@ -24,7 +24,7 @@ func TestLookLife(t *testing.T) {
 		}
 		begun, err := db.UnfinishedLooks(ctx, "spool1")
 		must(t, err)
-		want := []catalog.LookRow{{ID: "urn:test:s0:1", Source: "s0", N: 1, URL: "https://host0.example/terms/0", AcceptLanguage: "en", Time: noon, Run: "run1", Spool: "spool1", State: catalog.LookBegun, WARC: "a.warc.gz"}}
+		want := []catalog.LookRow{{ID: "urn:test:s0:1", Source: "s0", N: 1, Index: -1, URL: "https://host0.example/terms/0", AcceptLanguage: "en", Time: noon, Run: "run1", Spool: "spool1", State: catalog.LookBegun, WARC: "a.warc.gz"}}
 		if d := cmp.Diff(want, begun); d != "" {
 			t.Fatalf("UnfinishedLooks (-want +got):\n%s", d)
 		}
@@ -58,7 +58,7 @@ func TestLookLife(t *testing.T) {
 		if n := seal(t, db); n != 2 {
 			t.Errorf("SealWARC = %d looks, want 2", n)
 		}
-		if n, err := db.SealWARC(ctx, "a.warc.gz", noon); n != 2 || err != nil {
+		if n, err := db.SealWARC(ctx, "a.warc.gz", noon, nil); n != 2 || err != nil {
 			t.Errorf("SealWARC again = %d, %v, want 2, nil", n, err)
 		}
 		for _, l := range list(t, db, catalog.LookFilter{}) {

@@ -37,13 +37,13 @@ type LookFilter struct {
 const lookColumns = `l.id, l.source, l.n, l.url, l.final_url, l.time, l.ended, l.run, l.spool, l.state,
 	l.result, l.error, l.detail, l.status, l.bytes, l.same_as, l.warc, l.warc_offset, l.warc_length, l.manifest_sha256,
 	l.record_id, l.record_offset, l.record_length, l.mime, l.payload_sha1, l.payload_sha256, l.payload_size,
-	l.decoded_sha256, l.decoded_size, l.etag, l.last_modified, l.declaration_sha256, s.accept_language, s.vantage`
+	l.decoded_sha256, l.decoded_size, l.etag, l.last_modified, l.declaration_sha256, l.log_index, s.accept_language, s.vantage`
 
 func (l *LookRow) dest() []any {
 	return []any{&l.ID, &l.Source, &l.N, &l.URL, &l.FinalURL, scanTime{&l.Time}, scanTime{&l.Ended}, &l.Run, &l.Spool, &l.State,
 		&l.Result, &l.Error, &l.Detail, &l.Status, &l.Bytes, &l.SameAs, &l.WARC, &l.Offset, &l.Length, scanDigest{warc.SHA256, &l.ManifestSHA256},
 		&l.RecordID, &l.RecordOffset, &l.RecordLength, &l.MIME, scanDigest{warc.SHA1, &l.PayloadSHA1}, scanDigest{warc.SHA256, &l.PayloadSHA256}, &l.PayloadSize,
-		scanDigest{warc.SHA256, &l.DecodedSHA256}, &l.DecodedSize, &l.ETag, &l.LastModified, scanDigest{warc.SHA256, &l.Declaration}, &l.AcceptLanguage, &l.Vantage}
+		scanDigest{warc.SHA256, &l.DecodedSHA256}, &l.DecodedSize, &l.ETag, &l.LastModified, scanDigest{warc.SHA256, &l.Declaration}, &l.Index, &l.AcceptLanguage, &l.Vantage}
 }
 
 // document is a document's part of a joined row.
@@ -130,7 +130,7 @@ func (db *DB) Looks(ctx context.Context, f LookFilter) iter.Seq2[LookRow, error]
 const begunLooks = `(SELECT source, n, id, 'begun' AS state, spool, run, url, time, '' AS final_url, '' AS final_hash, '' AS ended,
 	'' AS result, '' AS error, '' AS detail, 0 AS status, '' AS bytes, '' AS same_as, warc, 0 AS warc_offset, 0 AS warc_length,
 	'' AS manifest_sha256, '' AS record_id, 0 AS record_offset, 0 AS record_length, '' AS mime, '' AS payload_sha1, '' AS payload_sha256,
-	0 AS payload_size, '' AS decoded_sha256, 0 AS decoded_size, '' AS etag, '' AS last_modified, '' AS declaration_sha256 FROM begun)`
+	0 AS payload_size, '' AS decoded_sha256, 0 AS decoded_size, '' AS etag, '' AS last_modified, '' AS declaration_sha256, -1 AS log_index FROM begun)`
 
 // tables returns what the filter selects from, in the order of the sequence.
 func (f *LookFilter) tables() []string {

@@ -122,7 +122,7 @@ func begin(t testing.TB, db *catalog.DB, source string, at time.Time) catalog.Be
 func captured(source string, n int64, at time.Time, body string) catalog.LookRow {
 	sum := warc.SumSHA256([]byte(body))
 	return catalog.LookRow{
-		ID: manifestID(source)(n), Source: source, N: n, URL: "https://host0.example/" + source, AcceptLanguage: "en", FinalURL: "https://host0.example/" + source + "/final",
+		ID: manifestID(source)(n), Source: source, N: n, Index: -1, URL: "https://host0.example/" + source, AcceptLanguage: "en", FinalURL: "https://host0.example/" + source + "/final",
 		Time: at, Ended: at.Add(time.Second), Run: "run1", Spool: "spool1",
 		Result: warc.Captured, Status: 200, Bytes: warc.BytesFirst,
 		WARC: "warc/a.warc.gz", Offset: 1000 * n, Length: 500, ManifestSHA256: warc.SumSHA256([]byte(fmt.Sprint(source, n))),
@@ -136,7 +136,7 @@ func captured(source string, n int64, at time.Time, body string) catalog.LookRow
 func failed(source string, n int64, at time.Time, kind string) catalog.LookRow {
 	l := captured(source, n, at, "")
 	return catalog.LookRow{
-		ID: l.ID, Source: source, N: n, URL: l.URL, AcceptLanguage: "en", Time: at, Ended: l.Ended, Run: l.Run, Spool: l.Spool, Result: warc.Failed, Error: kind,
+		ID: l.ID, Source: source, N: n, Index: -1, URL: l.URL, AcceptLanguage: "en", Time: at, Ended: l.Ended, Run: l.Run, Spool: l.Spool, Result: warc.Failed, Error: kind,
 		WARC: l.WARC, Offset: l.Offset, Length: l.Length, ManifestSHA256: l.ManifestSHA256, Declaration: l.Declaration,
 	}
 }
@@ -165,7 +165,7 @@ func openWARC(t testing.TB, db *catalog.DB) {
 func seal(t testing.TB, db *catalog.DB) int64 {
 	t.Helper()
 	must(t, db.CloseWARC(ctx, "a.warc.gz", 12345, warc.SumSHA256([]byte("file")), 7))
-	looks, err := db.SealWARC(ctx, "a.warc.gz", noon)
+	looks, err := db.SealWARC(ctx, "a.warc.gz", noon, nil)
 	must(t, err)
 	return looks
 }

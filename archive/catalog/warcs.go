@@ -101,8 +101,9 @@ func (db *DB) stepWARC(ctx context.Context, step, name, query string, args ...an
 }
 
 // SealWARC enters in one transaction that the stored file and all its looks
-// count, and returns the number of the looks. Sealing again does nothing.
-func (db *DB) SealWARC(ctx context.Context, name string, at time.Time) (looks int64, err error) {
+// count, and where they stand in the log (nil: there is none); it returns the
+// number of the looks. Sealing again does nothing.
+func (db *DB) SealWARC(ctx context.Context, name string, at time.Time, in *Logged) (looks int64, err error) {
 	err = db.Write(ctx, func(ctx context.Context, tx *Tx) error {
 		var w WARCRow
 		ok, err := one(tx.QueryRow(ctx, "SELECT "+warcColumns+" FROM warcs WHERE name = $1", name), w.dest()...)
@@ -123,8 +124,16 @@ func (db *DB) SealWARC(ctx context.Context, name string, at time.Time) (looks in
 		if err := tx.QueryRow(ctx, "SELECT COUNT(*) FROM looks WHERE warc = $1 AND state = 'sealed'", w.Key).Scan(&looks); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "UPDATE warcs SET state = 'sealed', looks = $2, sealed_at = $3 WHERE name = $1", name, looks, timeText(at))
-		return err
+		if _, err := tx.Exec(ctx, "UPDATE warcs SET state = 'sealed', looks = $2, sealed_at = $3 WHERE name = $1", name, looks, timeText(at)); err != nil {
+			return err
+		}
+		if in == nil {
+			return nil
+		}
+		if err := logLooks(ctx, tx, in.Looks); err != nil {
+			return err
+		}
+		return logWARC(ctx, tx, name, in.WARC)
 	})
 	return looks, wrapWARC("seal", name, err)
 }

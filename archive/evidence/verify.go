@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"archive/zip"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -100,11 +101,25 @@ func kindOf(r io.ReaderAt, size int64) (string, error) {
 		return KindWARC, nil
 	}
 	for _, f := range z.File {
-		if f.Name == "datapackage.json" {
+		if f.Name == "datapackage.json" && beginsWith(r, z.File) {
 			return KindWACZ, nil
 		}
 	}
 	return KindBundle, nil
+}
+
+// beginsWith reports whether one of the files is what the bytes begin with. Else
+// the directory is that of a ZIP inside another one whose end is cut off, which a
+// lenient reader takes for the whole.
+func beginsWith(r io.ReaderAt, files []*zip.File) bool {
+	head := make([]byte, localHeader+maxName)
+	n, _ := r.ReadAt(head, 0) // what cannot be read is met again
+	for _, f := range files {
+		if at, err := f.DataOffset(); err == nil && at < int64(n) && bytes.HasPrefix(head[min(n, localHeader):n], []byte(f.Name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // finding keeps what Check reports about records.

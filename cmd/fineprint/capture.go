@@ -16,26 +16,52 @@ import (
 	"github.com/fineprint-archive/fineprint/warc"
 )
 
+// captureOptions says what a capture leaves beside the archive.
+type captureOptions struct {
+	out      string // file or folder; "" for the working folder
+	noBundle bool
+}
+
+// records reports whether out asks for the records alone.
+func (o captureOptions) records() bool {
+	return strings.HasSuffix(o.out, ".wacz") || strings.HasSuffix(o.out, ".warc.gz")
+}
+
+func (o captureOptions) check() error {
+	switch {
+	case o.out == "" || o.records():
+		return nil
+	case o.noBundle:
+		return usageErrorf("--no-bundle goes with -o FILE.wacz or FILE.warc.gz alone")
+	case !isFolder(o.out) && !strings.HasSuffix(o.out, ".zip"):
+		return usageErrorf("-o %s: the name ends in .zip (a bundle), .wacz or .warc.gz, or is that of a folder", o.out)
+	}
+	return nil
+}
+
 func (a *app) captureCommand() *cobra.Command {
-	var out string
+	var opt captureOptions
 	cmd := &cobra.Command{
 		Use:   "capture URL",
-		Short: "Capture one page now and seal it",
-		Long: `Visit one address, declared or not, seal the capture into the archive, and
-with -o write it as a WACZ (or WARC, by the file's name) of its own.`,
-		Example: "  fineprint capture https://x.com/en/tos -o x-tos.wacz",
+		Short: "Capture one page now, seal it, and write its bundle",
+		Long: `Visit one address, declared or not, seal the capture into the archive, enter it
+into the log, and write a bundle into the working folder: all that a stranger
+needs to check it (see "fineprint export --help"). -o names another file or
+folder; with the name of a WACZ or WARC the records alone are written.`,
+		Example: "  fineprint capture https://x.com/en/tos\n  fineprint capture https://x.com/en/tos -o x-tos.wacz",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.capture(cmd.Context(), args[0], out)
+			return a.capture(cmd.Context(), args[0], opt)
 		},
 	}
-	cmd.Flags().StringVarP(&out, "output", "o", "", "also write the capture into `FILE` (.wacz or .warc.gz)")
+	cmd.Flags().StringVarP(&opt.out, "output", "o", "", "write into this `FILE` (.zip, .wacz, .warc.gz) or folder")
+	cmd.Flags().BoolVar(&opt.noBundle, "no-bundle", false, "write no bundle; `fineprint export bundle` makes one at any time")
 	return cmd
 }
 
-func (a *app) capture(ctx context.Context, address, out string) error {
-	if out != "" && !strings.HasSuffix(out, ".wacz") && !strings.HasSuffix(out, ".warc.gz") {
-		return usageErrorf("-o %s: the name ends in .wacz or .warc.gz", out)
+func (a *app) capture(ctx context.Context, address string, opt captureOptions) error {
+	if err := opt.check(); err != nil {
+		return err
 	}
 	c, err := a.configOrInit()
 	if err != nil {
@@ -52,26 +78,61 @@ func (a *app) capture(ctx context.Context, address, out string) error {
 	if err != nil {
 		return err
 	}
-	sum, err := a.captureOne(ctx, s, once, out)
+	sum, err := a.captureOne(ctx, s, once, opt)
 	return errors.Join(err, s.close(), sumError(sum, err))
 }
 
 // captureOne visits the declared sources with the address, or the address as it
 // stands if none is declared.
-func (a *app) captureOne(ctx context.Context, s *session, once *declaration.Set, out string) (*summary, error) {
+func (a *app) captureOne(ctx context.Context, s *session, once *declaration.Set, opt captureOptions) (*summary, error) {
 	set, f, err := a.declaredAt(ctx, s, once)
 	if err != nil {
 		return nil, err
-	}
-	sum, err := a.crawlSession(ctx, s, set, f, nil)
-	if err != nil || out == "" {
-		return sum, err
 	}
 	ids := f.ids
 	if len(ids) == 0 {
 		ids = []string{once.Sources[0].ID}
 	}
-	return sum, a.exportRun(ctx, s, ids, out)
+	switch {
+	case opt.records():
+		s.sealed = func(ctx context.Context, _ *summary) error { return a.exportRun(ctx, s, ids, opt.out) }
+	case len(ids) > 1 && !isFolder(opt.out):
+		return nil, usageErrorf("-o %s: the address is declared as %d sources, and each gets a bundle: name a folder", opt.out, len(ids))
+	case !opt.noBundle:
+		s.sealed = func(ctx context.Context, sum *summary) error { return a.bundleRun(ctx, s, ids, opt.out, sum) }
+	}
+	return a.crawlSession(ctx, s, set, f, nil)
+}
+
+// bundleRun writes the bundles of the last looks of this run at some sources.
+func (a *app) bundleRun(ctx context.Context, s *session, sources []string, out string, sum *summary) error {
+	b, err := a.newBundler(ctx, s.cfg, s.store, s.db)
+	if err != nil {
+		return err
+	}
+	for _, id := range sources {
+		rows, err := collectLooks(s.db.Looks(ctx, catalog.LookFilter{Source: id, Run: s.arch.Run(), Newest: true, Limit: 1}))
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			continue // the run was stopped, or another one is at this page: the summary says so
+		}
+		done, err := b.write(ctx, rows[0], nil, out)
+		if err != nil {
+			return err
+		}
+		sum.Bundles = append(sum.Bundles, done.File)
+	}
+	switch len(sum.Bundles) {
+	case 0:
+		return nil
+	case 1:
+		sum.Bundle, sum.Bundles = sum.Bundles[0], nil
+	default:
+		sum.Bundle = sum.Bundles[0]
+	}
+	return nil
 }
 
 func (a *app) declaredAt(ctx context.Context, s *session, once *declaration.Set) (*declaredSet, crawlFlags, error) {

@@ -144,7 +144,7 @@ type capture struct {
 	PayloadSHA256 *string  `json:"payload_sha256"`
 	DecodedSHA256 *string  `json:"decoded_sha256"`
 	Sealed        bool     `json:"sealed"`
-	Index         *int64   `json:"index"` // of the log entry, from the log on
+	Index         *int64   `json:"index"` // of the log entry
 }
 
 // captureLine makes the public form of a look.
@@ -158,6 +158,9 @@ func captureLine(row catalog.LookRow) capture {
 	}
 	if c.Documents == nil {
 		c.Documents = []string{}
+	}
+	if row.Index >= 0 {
+		c.Index = &row.Index
 	}
 	if row.RecordID != "" {
 		c.Record, c.PayloadSize = &row.RecordID, &row.PayloadSize

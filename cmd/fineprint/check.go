@@ -112,7 +112,7 @@ func (a *app) checkFetch(ctx context.Context, c *config, set *declaration.Set, d
 	if err != nil {
 		return err
 	}
-	visitor, err := newCrawler(c, nil, "", a.logger())
+	visitor, err := newCrawler(c, nil, "", nil, a.logger())
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,8 @@ type config struct {
 	Seal    sealConfig    `yaml:"seal"`
 	Store   storeConfig   `yaml:"store"`
 	Wayback waybackConfig `yaml:"wayback"`
+	Log     logConfig     `yaml:"log"`
+	Anchors anchorsConfig `yaml:"anchors"`
 
 	path  string // of the file; "" for the built-in configuration
 	agent string // the User-Agent
@@ -80,6 +82,13 @@ type waybackConfig struct {
 	TimeScale        float64  `yaml:"time_scale"` // tests only: waits are divided by it
 }
 
+type logConfig struct {
+	Origin  string `yaml:"origin"`   // name of the log, fixed when it begins; default: made up
+	KeyFile string `yaml:"key_file"` // private key; default beside the archive
+	Public  string `yaml:"public"`   // public key, where the private one is not: to audit and rebuild
+	Place   string `yaml:"place"`    // where the archive is, constant over restarts; default: its address, of a folder with the host name
+}
+
 // defaultConfig is what an empty file means.
 func defaultConfig() config {
 	return config{
@@ -94,6 +103,7 @@ func defaultConfig() config {
 			Enabled: true, BaseURL: "https://web.archive.org", ArchiveURL: "https://archive.org", S3URL: "https://s3.us.archive.org",
 			SubmitsPerMinute: 6, UnchangedEvery: duration(30 * 24 * time.Hour), TimeScale: 1,
 		},
+		Anchors: anchorsConfig{Timeout: duration(time.Minute)},
 	}
 }
 
@@ -154,7 +164,7 @@ func yamlMessage(err error) string {
 		lines := make([]string, len(typed.Errors))
 		for i, line := range typed.Errors {
 			line = strings.ReplaceAll(line, "not found in type main.", "is not a known key of ")
-			lines[i] = strings.NewReplacer("field ", "", "crawlConfig", "crawl", "sealConfig", "seal", "storeConfig", "store", "waybackConfig", "wayback", "of config", "of the configuration").Replace(line)
+			lines[i] = strings.NewReplacer("field ", "", "crawlConfig", "crawl", "sealConfig", "seal", "storeConfig", "store", "waybackConfig", "wayback", "logConfig", "log", "anchorsConfig", "anchors", "tsaConfig", "anchors.tsa", "of config", "of the configuration").Replace(line)
 		}
 		return strings.Join(lines, "; ")
 	}
@@ -287,6 +297,13 @@ func (c *config) resolve() error {
 	case !isPostgres(c.Database):
 		c.Database = c.abs(c.Database)
 	}
+	if c.Log.KeyFile == "" {
+		c.Log.KeyFile = "log.key"
+		if !remote {
+			c.Log.KeyFile = filepath.Join(beside, "log.key")
+		}
+	}
+	c.Log.KeyFile = c.abs(c.Log.KeyFile)
 	for i, d := range c.Declarations {
 		c.Declarations[i] = c.abs(d)
 	}
@@ -307,6 +324,9 @@ func (c *config) resolve() error {
 	}
 	if c.Crawl.MaxBody < 1<<10 || c.Seal.MaxBytes < 1<<10 {
 		return usageErrorf("configuration: crawl.max_body and seal.max_bytes are at least 1 KiB")
+	}
+	if err := c.resolveAnchors(); err != nil {
+		return err
 	}
 	agent, err := crawler.UserAgentOf(crawler.Config{Version: version, Contact: c.Contact, Operator: c.Operator, UserAgentSuffix: c.Crawl.UserAgentSuffix})
 	if err != nil {
@@ -332,10 +352,10 @@ func isPostgres(dsn string) bool {
 }
 
 // digest stands for the settings of a run in its WARCs. What may hold a secret is
-// left out: keys, database, and the proxy's credentials.
+// left out: keys, database, the addresses of anchors, and the proxy's credentials.
 func (c *config) digest() warc.Digest {
 	open := *c
-	open.Wayback.AccessKey, open.Wayback.SecretKey, open.Database = "", "", ""
+	open.Wayback.AccessKey, open.Wayback.SecretKey, open.Database, open.Anchors = "", "", "", anchorsConfig{}
 	if u, err := url.Parse(open.Crawl.Proxy); err == nil {
 		u.User = nil
 		open.Crawl.Proxy = u.String()

@@ -29,6 +29,7 @@ func (l *lane) check(t *testing.T) {
 	}
 	manifests := l.checkObjects(t)
 	l.checkLooks(t, manifests)
+	l.checkLog(t, manifests)
 	l.checkRebuild(t)
 	if t.Failed() {
 		t.FailNow() // what follows would only repeat it
@@ -55,6 +56,12 @@ func (l *lane) checkObjects(t *testing.T) map[string][]lookManifest {
 	}
 	manifests := map[string][]lookManifest{}
 	for key, data := range have {
+		if strings.HasPrefix(key, "pending/") {
+			t.Errorf("sealed, and %s is still there", key)
+		}
+		if mutableObject(key) {
+			continue
+		}
 		sum := sha256.Sum256(data)
 		text := hex.EncodeToString(sum[:])
 		before, known := l.objects[key]

@@ -244,7 +244,7 @@ func (a *app) readyCrawler(ctx context.Context, s *session) (*crawler.Crawler, e
 	if err := checkContact(ctx, s.cfg, s.hosts); err != nil {
 		return nil, err
 	}
-	return newCrawler(s.cfg, s.db, s.arch.Run(), a.logger())
+	return newCrawler(s.cfg, s.db, s.arch.Run(), s.arch.AnchoredSum, a.logger())
 }
 
 // outboxWorker returns the worker that submits while pages are visited; nil if
@@ -292,6 +292,11 @@ func (a *app) finishRun(ctx context.Context, s *session, sum summary, began time
 		if statErr == nil {
 			sum.Wayback = &report.Waiting
 		}
+	}
+	anchors, anchorErr := a.anchorRun(ctx, s)
+	sum.anchorState, leftErr = anchors, errors.Join(leftErr, anchorErr)
+	if s.sealed != nil && err == nil {
+		err = s.sealed(base, &sum)
 	}
 	sum.Elapsed = float64(time.Since(began).Milliseconds()) / 1000
 	text, marshalErr := json.Marshal(sum)

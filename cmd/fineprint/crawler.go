@@ -14,8 +14,9 @@ import (
 )
 
 // newCrawler makes the crawler of a run over the host leases and robots cache
-// of the catalog; without one it keeps them to itself.
-func newCrawler(c *config, db *catalog.DB, owner string, log *slog.Logger) (*crawler.Crawler, error) {
+// of the catalog; without one it keeps them to itself. anchored is what handshake
+// proofs commit to; nil: none are made.
+func newCrawler(c *config, db *catalog.DB, owner string, anchored func() ([32]byte, bool), log *slog.Logger) (*crawler.Crawler, error) {
 	var proxy *url.URL
 	if c.Crawl.Proxy != "" {
 		u, err := url.Parse(c.Crawl.Proxy)
@@ -35,7 +36,7 @@ func newCrawler(c *config, db *catalog.DB, owner string, log *slog.Logger) (*cra
 	cfg := crawler.Config{
 		Wire: crawler.WireConfig{
 			Timeout: time.Duration(c.Crawl.Timeout), MaxBody: int64(c.Crawl.MaxBody), Proxy: proxy, RootCAs: roots,
-			AllowPrivate: c.Crawl.AllowPrivateNetworks, SpoolDir: c.Spool,
+			AllowPrivate: c.Crawl.AllowPrivateNetworks, SpoolDir: c.Spool, Anchor: anchored,
 		},
 		Operator: c.Operator, Contact: c.Contact, UserAgentSuffix: c.Crawl.UserAgentSuffix, Version: version,
 		Delay: time.Duration(c.Crawl.Delay), RetryDelay: time.Duration(c.Crawl.RetryDelay), Requisites: c.Crawl.Requisites, Owner: owner, Logger: log,

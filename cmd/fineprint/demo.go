@@ -23,8 +23,9 @@ func (a *app) demoCommand() *cobra.Command {
 		Short: "The whole pipeline in a minute, offline, on a small invented web",
 		Long: `Crawl a bundled web of an invented service at three moments: before a change
 of its terms, when old and new terms stand on one page, and after. Every part
-is the real one, only the web and the Wayback Machine are stand-ins on
-loopback. Ends with rebuild and verify of its own output.`,
+is the real one, only the web, the Wayback Machine and the timestamp
+authorities are stand-ins on loopback. Ends with audit, rebuild and verify of
+its own output.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), dir) },
 	}
@@ -53,7 +54,15 @@ func (a *app) demo(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	defer stop()
-	if err := writeDemo(dir, web, saveURL); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	parties, anchors, err := startParties(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, parties.close()) }()
+	if err := writeDemo(dir, web, saveURL, anchors); err != nil {
 		return err
 	}
 	config := filepath.Join(dir, "fineprint.yaml")
@@ -76,6 +85,13 @@ func (a *app) demo(ctx context.Context, dir string) (err error) {
 
 // demoProof checks the demo's own output the way a stranger would.
 func (a *app) demoProof(ctx context.Context, dir, config string) error {
+	a.say("\n== The whole archive is checked against its log\n")
+	if err := a.demoStep(ctx, "--config", config, "audit"); err != nil {
+		return err
+	}
+	if err := a.demoEvidence(ctx, dir, config, demoTerms); err != nil {
+		return err
+	}
 	a.say("\n== The catalog is made again from the WARCs alone\n")
 	if err := a.demoStep(ctx, "--config", config, "rebuild", "--database", filepath.Join(dir, "rebuilt.sqlite")); err != nil {
 		return err
@@ -102,9 +118,10 @@ Look around:
   fineprint --config %[2]s captures
   fineprint --config %[2]s captures --failed
   fineprint --config %[2]s export wacz --lang zh-CN --terms "Terms of Service" -o terms.wacz   (opens in ReplayWeb.page)
+  unzip -l %[4]s   (README.txt first; verify.sh needs openssl and sha256sum only)
   zcat %[3]s | less
 Then watch real pages:
-  fineprint crawl --contact you@example.org`, dir, config, files[0])
+  fineprint crawl --contact you@example.org`, dir, config, files[0], demoBundle(dir))
 	return nil
 }
 
@@ -132,6 +149,9 @@ func (a *app) say(format string, args ...any) {
 	fmt.Fprintf(out, format+"\n", args...)
 }
 
+// demoTerms is the document that the demo's bundle is about.
+const demoTerms = "plumvane/terms-of-service/zh-cn"
+
 // demoAccess and demoSecret are the account at the stand-in.
 const demoAccess, demoSecret = "demo-access-key", "demo-secret-key"
 
@@ -140,7 +160,7 @@ const demoAccess, demoSecret = "demo-access-key", "demo-secret-key"
 const demoTimeScale = 200_000
 
 // writeDemo writes the configuration and declarations of the demo.
-func writeDemo(dir string, web *demoweb.Web, saveURL string) error {
+func writeDemo(dir string, web *demoweb.Web, saveURL, anchors string) error {
 	declarations := filepath.Join(dir, "declarations")
 	if err := os.MkdirAll(declarations, 0o755); err != nil {
 		return err
@@ -163,6 +183,6 @@ wayback:
   access_key: %s
   secret_key: %s
   time_scale: %d
-`, saveURL, demoAccess, demoSecret, demoTimeScale)
+%s`, saveURL, demoAccess, demoSecret, demoTimeScale, anchors)
 	return writeNew(filepath.Join(dir, "fineprint.yaml"), []byte(text))
 }

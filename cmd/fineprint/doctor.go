@@ -48,7 +48,7 @@ func (a *app) doctorCommand() *cobra.Command {
 func (a *app) doctor(ctx context.Context, c *config) error {
 	var findings []finding
 	for _, probe := range []func(context.Context, *config) []finding{
-		a.probeConfig, a.probeStore, a.probeSpool, a.probeDatabase, a.probeDeclarations, a.probeClock, a.probeWayback,
+		a.probeConfig, a.probeStore, a.probeSpool, a.probeDatabase, a.probeDeclarations, a.probeClock, a.probeWayback, a.probeAnchors,
 	} {
 		findings = append(findings, probe(ctx, c)...)
 	}
@@ -165,10 +165,11 @@ func (a *app) probeDatabase(ctx context.Context, c *config) []finding {
 	if unfinished {
 		f = finding{"database", "error", "a rebuild of " + db.Name() + " runs or did not come to its end", "fineprint rebuild"}
 	}
+	out := append([]finding{f}, probeSpools(ctx, c, db)...)
 	if err := errors.Join(err, db.Close()); err != nil {
-		f = finding{"database", "error", err.Error(), ""}
+		out[0] = finding{"database", "error", err.Error(), ""}
 	}
-	return []finding{f}
+	return out
 }
 
 // probeNoCatalog says that there is no catalog yet and whether one can be made;

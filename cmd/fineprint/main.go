@@ -127,9 +127,9 @@ configuration; 3 partly failed (some pages could not be captured); 4 incomplete
 	flags.StringArrayVar(&a.sets, "set", nil, "override one configuration `KEY=VALUE` (crawl.delay=0s); may be repeated")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageErrorf("%w", err) })
 	root.AddCommand(
-		a.initCommand(), a.checkCommand(), a.crawlCommand(), a.captureCommand(), a.sealCommand(), a.statusCommand(),
-		a.capturesCommand(), a.exportCommand(), a.verifyCommand(), a.rebuildCommand(), a.waybackCommand(),
-		a.doctorCommand(), a.demoCommand(), a.versionCommand(),
+		a.initCommand(), a.checkCommand(), a.crawlCommand(), a.captureCommand(), a.sealCommand(), a.anchorCommand(), a.statusCommand(),
+		a.capturesCommand(), a.exportCommand(), a.verifyCommand(), a.auditCommand(), a.rebuildCommand(), a.waybackCommand(), a.logCommand(),
+		a.witnessCommand(), a.doctorCommand(), a.demoCommand(), a.versionCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, c := range root.Commands() {

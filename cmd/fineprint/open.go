@@ -15,6 +15,7 @@ import (
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/store"
 	"github.com/fineprint-archive/fineprint/archive/store/s3"
+	"github.com/fineprint-archive/fineprint/archive/tlog"
 )
 
 // logger writes warnings and errors to standard error; -q leaves errors only.
@@ -160,12 +161,34 @@ type session struct {
 	db    *catalog.DB
 	arch  *archive.Archive
 	close func() error
+
+	parties archive.AnchorParties // whom to ask about the log
+
+	// sealed, if set, is called when a run is sealed and before it is summed up.
+	sealed func(context.Context, *summary) error
 }
 
 // openSession opens store, catalog and spool, and repairs what an earlier
-// process left behind.
-func (a *app) openSession(ctx context.Context, c *config) (_ *session, err error) {
-	s := &session{cfg: c}
+// process left behind. An archive whose log is closed takes nothing more.
+func (a *app) openSession(ctx context.Context, c *config) (*session, error) {
+	s, err := a.openAny(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if next := s.arch.Log().Closed(); next != "" {
+		err := fmt.Errorf("%w: it is continued by %s", tlog.ErrClosed, next)
+		return nil, errors.Join(logFault(err), s.close())
+	}
+	return s, nil
+}
+
+// openAny is openSession, also of an archive whose log is closed.
+func (a *app) openAny(ctx context.Context, c *config) (_ *session, err error) {
+	parties, err := c.anchorParties()
+	if err != nil {
+		return nil, err
+	}
+	s := &session{cfg: c, parties: parties}
 	var closers []func() error
 	s.close = func() error {
 		var errs []error
@@ -189,15 +212,19 @@ func (a *app) openSession(ctx context.Context, c *config) (_ *session, err error
 		return nil, err
 	}
 	closers = append(closers, s.db.Close)
+	logged, err := a.openLogKey(ctx, c, s.store)
+	if err != nil {
+		return nil, err
+	}
 	s.arch, err = archive.Open(ctx, archive.Config{
-		Store: s.store, Catalog: s.db, Spool: c.Spool, Operator: c.Operator, UserAgent: c.agent, Tool: toolVersion(), Settings: c.digest(),
+		Store: s.store, Catalog: s.db, Log: logged, Spool: c.Spool, Operator: c.Operator, UserAgent: c.agent, Tool: toolVersion(), Settings: c.digest(),
 		MaxBytes: int64(c.Seal.MaxBytes), WaybackEvery: waybackEvery(c), Logger: a.logger(), Step: a.step,
 	})
 	if errors.Is(err, archive.ErrSpoolBusy) {
 		return nil, fmt.Errorf("%w; wait for it, or give this one a spool of its own (spool:)", err)
 	}
 	if err != nil {
-		return nil, asUsage(err)
+		return nil, asUsage(logFault(err))
 	}
 	closers = append(closers, s.arch.Close)
 	return s, nil

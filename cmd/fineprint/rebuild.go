@@ -52,8 +52,12 @@ func (a *app) rebuild(ctx context.Context, c *config, dump string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	key, err := a.logVerifier(ctx, c, objects)
+	if err != nil {
+		return err
+	}
 	next := time.Now().Add(progressEvery)
-	stats, err := archive.Rebuild(ctx, objects, db, func(s archive.RebuildStats) {
+	stats, err := archive.Rebuild(ctx, objects, db, key, func(s archive.RebuildStats) {
 		if time.Now().After(next) {
 			next = time.Now().Add(progressEvery)
 			a.talk("%d WARCs, %s, %d looks", s.WARCs, humanBytes(s.Bytes), s.Looks)
@@ -89,8 +93,8 @@ func (a *app) printRebuilt(stats archive.RebuildStats) error {
 	for _, c := range stats.Conflicts {
 		fmt.Fprintf(a.stdout, "conflict: two looks have number %d at source %s: %s is kept, %s is left out\n", c.N, c.Source, c.Kept, c.Out)
 	}
-	_, err := fmt.Fprintf(a.stdout, "rebuilt from %d WARCs (%s): %d records, %d looks, %.1f s\n",
-		stats.WARCs, humanBytes(stats.Bytes), stats.Records, stats.Looks, stats.Elapsed)
+	_, err := fmt.Fprintf(a.stdout, "rebuilt from %d WARCs (%s): %d records, %d looks, %d log entries, %.1f s\n",
+		stats.WARCs, humanBytes(stats.Bytes), stats.Records, stats.Looks, stats.Entries, stats.Elapsed)
 	return err
 }
 

@@ -32,6 +32,7 @@ import (
 //	tamper FROM TO OLD NEW          copy a WARC with a text in its records replaced
 //	first NAME GLOB                 set a variable to the one file that matches
 //	tobytes FILE…                   replace \xHH in files by the byte
+//	outside KEYFILE                 start a timestamp authority, $TSA with root one.pem, and the witness of witness.policy for the log of the key; other.pem is another root, $LOGKEY the public key
 //	savejson NAME FILE LINE KEY     set a variable to such a value
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -40,7 +41,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup:               setupScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": cmdExits, "jsonq": cmdJSONQ, "savejson": cmdSaveJSON, "fill": cmdFill, "tamper": cmdTamper, "first": cmdFirst, "tobytes": cmdToBytes,
+			"exits": cmdExits, "jsonq": cmdJSONQ, "savejson": cmdSaveJSON, "fill": cmdFill, "tamper": cmdTamper, "first": cmdFirst, "tobytes": cmdToBytes, "outside": cmdOutside,
 		},
 	})
 }
@@ -168,7 +169,7 @@ func cmdFill(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("usage: fill FILE…")
 	}
-	r := strings.NewReplacer("$WEB2", ts.Getenv("WEB2"), "$WEB", ts.Getenv("WEB"), "$SPN", ts.Getenv("SPN"))
+	r := strings.NewReplacer("$WEB2", ts.Getenv("WEB2"), "$WEB", ts.Getenv("WEB"), "$TSA", ts.Getenv("TSA"), "$SPN", ts.Getenv("SPN"))
 	for _, name := range args {
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(r.Replace(ts.ReadFile(name))), 0o644))
 	}

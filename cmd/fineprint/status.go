@@ -21,10 +21,12 @@ type status struct {
 	NextDue   *string         `json:"next_due"`
 	Running   []runningLook   `json:"running"`
 	Spooled   int64           `json:"spooled"` // looks that wait for a seal
+	Stranded  []strandedSpool `json:"stranded_spools"`
 	LastRun   *string         `json:"last_run"`
 	LastEnded *string         `json:"last_run_ended"` // null while it runs or if it was killed
 	Failing   []failingSource `json:"failing"`
 	Wayback   *waybackState   `json:"wayback"`
+	anchorState
 }
 
 type runningLook struct {
@@ -90,6 +92,12 @@ func readStatus(ctx context.Context, c *config, db *catalog.DB) (*status, error)
 	for i, f := range counts.Failing {
 		s.Failing = append(s.Failing, failingSource{f.URL, f.Error, orNull(f.Status), f.FailingSince.UTC().Format(time.RFC3339), counts.Streaks[i]})
 	}
+	if s.Stranded, err = strandedSpools(ctx, c, db); err != nil {
+		return nil, err
+	}
+	if s.anchorState, err = readAnchorState(ctx, c, db); err != nil {
+		return nil, err
+	}
 	s.Wayback, err = waybackReport(ctx, c, db)
 	return s, err
 }
@@ -123,6 +131,9 @@ func (s *status) print(a *app) error {
 	if s.Spooled > 0 {
 		fmt.Fprintf(t, "spool\t%d looks wait to be sealed: fineprint seal\n", s.Spooled)
 	}
+	for _, l := range s.Stranded {
+		fmt.Fprintf(t, "spool\t%s; if that is gone for good: %s\n", l, l.Remedy)
+	}
 	for _, l := range s.Running {
 		fmt.Fprintf(t, "visiting\t%s since %s\n", l.URL, l.Since)
 	}
@@ -132,6 +143,9 @@ func (s *status) print(a *app) error {
 			break
 		}
 		fmt.Fprintf(t, "failing\t%s since %s (%d looks): %s\n", f.Error, f.Since, f.Looks, f.URL)
+	}
+	if text := s.anchorState.text(); text != "" {
+		fmt.Fprintf(t, "log\t%s\n", text)
 	}
 	switch {
 	case s.Wayback.Off != nil:

@@ -32,8 +32,11 @@ type summary struct {
 	Errors      map[string]int64 `json:"errors"`
 	WARCs       []archive.Sealed `json:"warcs"`
 	Wayback     *int64           `json:"wayback_waiting"` // null when submissions are off
-	Interrupted bool             `json:"interrupted"`
-	Elapsed     float64          `json:"elapsed_s"`
+	anchorState
+	Interrupted bool     `json:"interrupted"`
+	Bundle      string   `json:"bundle,omitempty"`  // capture: file of the bundle, the first of several
+	Bundles     []string `json:"bundles,omitempty"` // capture: all of them, where the address is declared as several sources
+	Elapsed     float64  `json:"elapsed_s"`
 }
 
 func (s *summary) add(row catalog.LookRow, retry bool) {
@@ -83,7 +86,16 @@ func (s *summary) print(w io.Writer, c *config) {
 	if s.Wayback != nil && *s.Wayback > 0 {
 		fmt.Fprintf(t, "wayback\t%d\twait for submission: fineprint wayback submit\n", *s.Wayback)
 	}
+	if s.configured && s.Unanchored != nil {
+		fmt.Fprintf(t, "log\t%s\t\n", s.anchorState.text())
+	}
 	fmt.Fprintf(t, "archive\t%s\t\n", c.Archive)
+	if s.Bundle != "" {
+		fmt.Fprintf(t, "bundle\t%s\t\n", s.Bundle)
+	}
+	for _, name := range s.Bundles[min(1, len(s.Bundles)):] {
+		fmt.Fprintf(t, "\t%s\t\n", name)
+	}
 	t.Flush()
 }
 

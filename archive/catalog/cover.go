@@ -1,0 +1,55 @@
+package catalog
+
+import (
+	"context"
+	"time"
+)
+
+// AnchorCover says how much of the log is covered by an anchored checkpoint.
+type AnchorCover struct {
+	Logged   bool      // something is entered in a log
+	Anchored int64     // entries under the newest anchored checkpoint, 0 if there is none
+	WARCs    int64     // sealed WARC files whose entry it does not cover: batches that nobody outside has seen
+	Oldest   time.Time // start of the oldest look with an entry that it does not cover; zero if there is none
+}
+
+// AnchorCover reads how much of the log is anchored.
+func (db *DB) AnchorCover(ctx context.Context) (AnchorCover, error) {
+	var c AnchorCover
+	err := db.Read(ctx, func(ctx context.Context, q Querier) error {
+		var last int64
+		err := q.QueryRow(ctx, "SELECT (SELECT COALESCE(MAX(tree_size), 0) FROM anchors), COALESCE(MAX(log_index), -1) FROM warcs WHERE state = 'sealed'").
+			Scan(&c.Anchored, &last)
+		if err != nil || last < 0 {
+			return err
+		}
+		c.Logged = true
+		if c.Anchored == 0 {
+			// Nearly every look has an entry: the oldest one is found at once.
+			err = q.QueryRow(ctx, "SELECT COALESCE((SELECT time FROM looks WHERE state = 'sealed' AND log_index >= 0 ORDER BY time LIMIT 1), '')").Scan(scanTime{&c.Oldest})
+		} else {
+			err = q.QueryRow(ctx, `SELECT COALESCE(MIN(l.time), '') FROM warcs w JOIN looks l ON l.warc = w.key
+				WHERE w.state = 'sealed' AND w.log_index >= $1 AND l.log_index >= $1`, c.Anchored).Scan(scanTime{&c.Oldest})
+		}
+		if err != nil {
+			return err
+		}
+		return q.QueryRow(ctx, "SELECT COUNT(*) FROM warcs WHERE state = 'sealed' AND log_index >= $1", c.Anchored).Scan(&c.WARCs)
+	})
+	return c, wrap("read how much of the log is anchored", db.redact(err))
+}
+
+// UnloggedAnchors returns the anchor lists without an entry in the log, the
+// oldest checkpoint first, at most limit.
+func (db *DB) UnloggedAnchors(ctx context.Context, limit int) ([]AnchorRow, error) {
+	var rows []AnchorRow
+	err := each(ctx, reader{db}, func(scan func(...any) error) error {
+		var a AnchorRow
+		if err := scan(a.dest()...); err != nil {
+			return err
+		}
+		rows = append(rows, a)
+		return nil
+	}, "SELECT "+anchorColumns+" FROM anchors WHERE log_index < 0 ORDER BY tree_size, files, list LIMIT $1", limit)
+	return rows, wrap("list anchors without a log entry", db.redact(err))
+}
