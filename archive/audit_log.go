@@ -452,14 +452,13 @@ func (p *pool) send(ctx context.Context, job *auditJob) error {
 func (p *pool) collect(ctx context.Context) error {
 	for job := range p.order {
 		<-job.done
-		if err := context.Cause(ctx); err != nil {
+		if job.result != nil || job.kept != nil { // also when the audit was stopped meanwhile
+			if err := p.a.take(job); err != nil {
+				return err
+			}
+		}
+		if err := errors.Join(job.err, context.Cause(ctx)); err != nil {
 			return err
-		}
-		if job.err == nil {
-			job.err = p.a.take(job)
-		}
-		if job.err != nil {
-			return job.err
 		}
 	}
 	return nil

@@ -45,7 +45,6 @@ type numbered struct {
 	lost        bool
 	interrupted bool
 	manifest    manifestMark
-	id          string // of the manifest
 	prev        manifestMark
 	prevID      string
 }

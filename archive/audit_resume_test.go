@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,14 +28,14 @@ import (
 // stop the audit at one of them.
 type countingStore struct {
 	store.Store
-	read int
-	at   int // calls stop at this one
+	read atomic.Int64
+	at   int64 // calls stop at this one
 	stop func()
 }
 
 func (c *countingStore) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	if strings.HasSuffix(key, ".warc.gz") && offset == 0 && length < 0 {
-		if c.read++; c.read == c.at {
+		if c.read.Add(1) == c.at {
 			c.stop()
 		}
 	}
@@ -51,7 +52,7 @@ func TestAuditResumes(t *testing.T) {
 	if len(want) == 0 {
 		t.Fatal("nothing was found")
 	}
-	for at := 1; at <= 3; at++ {
+	for at := int64(1); at <= 3; at++ {
 		state := filepath.Join(t.TempDir(), "audit.state")
 		ctx, cancel := context.WithCancel(t.Context())
 		s := &countingStore{Store: b.store(t), at: at, stop: cancel}
@@ -64,8 +65,8 @@ func TestAuditResumes(t *testing.T) {
 		if got := strings.Join(found, "\n"); got != strings.Join(want, "\n") {
 			t.Errorf("resumed at WARC %d:\n%s\nwant\n%s", at, got, strings.Join(want, "\n"))
 		}
-		if r.Read != 3 || r.Looks != 4 || r.Resumed > int64(at) || int64(s.read) != 4-r.Resumed { // the damaged one is read twice, and its looks do not count
-			t.Errorf("resumed at WARC %d: %d WARCs, %d of them resumed, %d looks, %d read", at, r.Read, r.Resumed, r.Looks, s.read)
+		if r.Read != 3 || r.Looks != 4 || r.Resumed > at || s.read.Load() != 4-r.Resumed { // the damaged one is read twice, and its looks do not count
+			t.Errorf("resumed at WARC %d: %d WARCs, %d of them resumed, %d looks, %d read", at, r.Read, r.Resumed, r.Looks, s.read.Load())
 		}
 		if at == 3 && r.Resumed == 0 {
 			t.Errorf("nothing was resumed")

@@ -117,7 +117,10 @@ func (a *auditor) readWARC(ctx context.Context, job *auditJob) (*warcResult, err
 		return d.r, nil // what stands in it says nothing; see damage
 	}
 	d.finish()
-	return d.r, d.compareIndex(ctx, a)
+	if err := d.compareIndex(ctx, a); err != nil {
+		return nil, err
+	}
+	return d.r, nil
 }
 
 func (d *warcReading) find(f AuditFinding) { d.r.findings = append(d.r.findings, f) }

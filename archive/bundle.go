@@ -39,6 +39,9 @@ type BundleRequest struct {
 
 	From *catalog.LookRow // first look of a range, at the same source and before Look; nil for none
 
+	// Secret is that of LogConfig; it is needed for a private source alone.
+	Secret []byte
+
 	LogKey   string // verifier key of the log, for convenience
 	Policy   string // C2SP tlog-policy of the operator, likewise
 	Operator string
@@ -100,6 +103,12 @@ func (b *bundler) collect(ctx context.Context) (p evidence.Parts, err error) {
 	p = evidence.Parts{
 		Checkpoint: b.cp.Raw, LogKey: b.LogKey, Policy: b.Policy, Document: pageName(b.Look),
 		Operator: b.Operator, Contact: b.Contact, Tool: b.Tool, Created: b.Created,
+	}
+	if b.manifest.Private {
+		if len(b.Secret) == 0 {
+			return p, errors.New("the source is private: who shows it needs the log's private key (log.key_file)")
+		}
+		p.Salt = evidence.SourceSalt(b.Secret, b.manifest.Source)
 	}
 	p.Cosigned, p.Anchors = b.split(anchors)
 	if p.Committed, err = b.committed(ctx); err != nil {

@@ -52,7 +52,15 @@ func (a *Archive) enterLost(ctx context.Context, rows []catalog.LostRow) (err er
 	lines := make([][]byte, len(rows))
 	for i, r := range rows {
 		e := evidence.Entry{Type: evidence.TypeLost, Version: evidence.EntryVersion, Source: r.Source, N: r.N, Run: r.Run, Time: r.Time}
-		if lines[i], err = e.Encode(); err != nil {
+		_, _, source, err := a.cfg.Catalog.SourceBefore(ctx, r.Source, r.N)
+		if err == nil && declaredPrivate(source.Canonical) {
+			e, err = e.Private(evidence.SourceSalt(a.cfg.Log.Secret, r.Source))
+			rows[i].As = e.Source
+		}
+		if err == nil {
+			lines[i], err = e.Encode()
+		}
+		if err != nil {
 			return fmt.Errorf("look %d of source %s: %w", r.N, r.Source, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,6 +100,7 @@ func (db *DB) LogWARCKey(ctx context.Context, key string, index int64) (ok bool,
 // LostRow is a look that was begun and of which nothing is left.
 type LostRow struct {
 	Source string
+	As     string // what stands for a private source in its entry, "" for others
 	N      int64
 	Run    string
 	Time   time.Time // when it began
@@ -115,7 +117,7 @@ func (db *DB) EnterLost(ctx context.Context, rows []LostRow) error {
 			}
 			if _, err := tx.Exec(ctx, `INSERT INTO lost (source, n, run, time, log_index) VALUES ($1, $2, $3, $4, $5)
 				ON CONFLICT (source, n) DO UPDATE SET run = excluded.run, time = excluded.time, log_index = excluded.log_index`,
-				r.Source, r.N, clean(r.Run), timeText(r.Time), r.Index); err != nil {
+				cmp.Or(r.As, r.Source), r.N, clean(r.Run), timeText(r.Time), r.Index); err != nil {
 				return err
 			}
 			for _, statement := range []string{

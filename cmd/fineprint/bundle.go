@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,6 +42,7 @@ type bundler struct {
 	db      *catalog.DB
 	log     *tlog.Reader
 	key     string // verifier key of the log
+	secret  []byte // that hides private sources; nil without the private key
 	policy  string // text of the operator's witness policy, "" for none
 }
 
@@ -57,6 +59,12 @@ func (a *app) newBundler(ctx context.Context, c *config, objects store.Store, db
 		return nil, err
 	}
 	b := &bundler{app: a, cfg: c, objects: objects, db: db, log: tlog.NewReader(objects, v), key: key}
+	switch own, err := readLogKey(c.Log.KeyFile); {
+	case err == nil:
+		b.secret = privateSecret(own)
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
 	if c.Anchors.WitnessPolicy != "" {
 		text, err := readBounded(c.Anchors.WitnessPolicy, maxPolicyFile)
 		if err != nil {
@@ -93,7 +101,7 @@ func (b *bundler) write(ctx context.Context, row catalog.LookRow, from *catalog.
 	defer func() { err = errors.Join(err, scratch.Close(), os.Remove(scratch.Name())) }()
 	parts, err := archive.CollectBundle(ctx, archive.BundleRequest{
 		Store: b.objects, Catalog: b.db, Log: b.log, Look: row, From: from, Scratch: scratch,
-		LogKey: b.key, Policy: b.policy, Operator: b.cfg.Operator, Contact: b.cfg.Contact, Tool: toolVersion(), Created: time.Now(),
+		Secret: b.secret, LogKey: b.key, Policy: b.policy, Operator: b.cfg.Operator, Contact: b.cfg.Contact, Tool: toolVersion(), Created: time.Now(),
 		Progress: b.progress(),
 	})
 	if err != nil {
