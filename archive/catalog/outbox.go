@@ -19,7 +19,7 @@ type OutboxNew struct {
 	Source       string
 	N            int64
 	URL          string
-	Cause        string // "first" or "different"
+	Cause        string // "first", "different" or "checkpoint"
 	At           time.Time
 	AtMostEvery  time.Duration // no row if the source has one younger than this; 0 is no limit
 	NeedsBrowser bool
@@ -73,6 +73,12 @@ func (o *OutboxRow) scan(r Row) (bool, error) {
 		o.Receipt = nil
 	}
 	return ok, err
+}
+
+// AddOutbox enters a row for something that is no look, unless the source has one
+// that is too young or of the same number.
+func (db *DB) AddOutbox(ctx context.Context, o OutboxNew) error {
+	return wrap("enter into outbox", db.Write(ctx, func(ctx context.Context, tx *Tx) error { return insertOutbox(ctx, tx, &o) }))
 }
 
 // insertOutbox enters a row unless the source has one that is too young.

@@ -60,7 +60,7 @@ type Item struct {
 	Source  string
 	URL     string
 	LookN   int64
-	Cause   string // why it is saved: "first" or "different"
+	Cause   string // why it is saved: "first", "different" or "checkpoint"
 	Created time.Time
 	// NeedsBrowser tells that the page's text is made by scripts, so that the
 	// Archive should open it with a browser.

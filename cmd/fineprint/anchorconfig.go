@@ -19,6 +19,7 @@ type anchorsConfig struct {
 	WitnessPolicy string   `yaml:"witness_policy"` // file of c2sp.org/tlog-policy; its witnesses with an address are asked
 	Calendars     []string `yaml:"calendars"`      // of OpenTimestamps, addresses
 	Explorer      string   `yaml:"explorer"`       // of Bitcoin blocks (Esplora), for the headers beside the proofs
+	PublicURL     string   `yaml:"public_url"`     // address under which the folder log/ of the archive is served; its checkpoints are submitted to the Wayback Machine
 	Timeout       duration `yaml:"timeout"`        // of one round
 }
 
@@ -78,6 +79,9 @@ func (c *config) resolveAnchors() error {
 	}
 	if u, err := url.Parse(n.Explorer); n.Explorer != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return usageErrorf("configuration: anchors.explorer is no http or https address")
+	}
+	if u, err := url.Parse(n.PublicURL); n.PublicURL != "" && (err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https") {
+		return usageErrorf("configuration: anchors.public_url is no http or https address")
 	}
 	if n.Timeout < duration(time.Second) {
 		return usageErrorf("configuration: anchors.timeout is at least 1s")

@@ -285,6 +285,7 @@ func (a *app) finishRun(ctx context.Context, s *session, sum summary, began time
 	sealed, err := s.arch.Seal(base)
 	sum.WARCs = append(sum.WARCs, sealed...)
 	left, leftErr := s.db.Forget(base, s.arch.Run())
+	leftErr = errors.Join(leftErr, offerCheckpoint(base, s))
 	sum.Deferred = max(left, sum.Deferred)
 	if waybackEvery(s.cfg) > 0 {
 		report, statErr := waybackReport(base, s.cfg, s.db)
