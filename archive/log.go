@@ -1,14 +1,10 @@
 package archive
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -31,26 +27,6 @@ type LogConfig struct {
 	// least 16 bytes, the same for as long as the log lives.
 	Secret []byte
 }
-
-// pendingPrefix is where the leaves of a WARC stand between its upload and their
-// append: who died in between leaves the exact bytes behind.
-const pendingPrefix = "pending/"
-
-// pendingHead begins a pending object; the size of the log at that moment
-// follows. From there on the leaves may be in the log.
-const pendingHead = "fineprint pending v1 "
-
-// pending is what is to be appended for one WARC: an entry for each look, in the
-// order of the file, and one for the file itself.
-type pending struct {
-	name  string // of the WARC file
-	size  int64  // of the log before
-	looks []catalog.LogIndex
-	lines [][]byte // of the looks, then of the WARC
-	tag   string   // of the object
-}
-
-func pendingKey(name string) string { return pendingPrefix + name + ".jsonl" }
 
 // openLog opens the log for writing and finishes what earlier processes left
 // between the store and the log.
@@ -115,24 +91,6 @@ func (a *Archive) leavesOf(row catalog.WARCRow, s *scan) (*pending, error) {
 	return newPending(row, leaves)
 }
 
-// newPending puts the entries of a WARC in the order of the file, that of the
-// file itself last.
-func newPending(row catalog.WARCRow, leaves []leaf) (*pending, error) {
-	p := &pending{name: row.Name}
-	slices.SortFunc(leaves, func(a, b leaf) int { return cmp.Compare(a.offset, b.offset) })
-	for _, l := range leaves {
-		p.lines = append(p.lines, l.line)
-		p.looks = append(p.looks, l.look)
-	}
-	file := evidence.Entry{
-		Type: evidence.TypeWARCFile, Version: evidence.EntryVersion,
-		WARC: row.Key, Size: row.Size, SHA256: row.SHA256, Looks: int64(len(p.looks)),
-	}
-	line, err := file.Encode()
-	p.lines = append(p.lines, line)
-	return p, err
-}
-
 // logWARC brings the entries of a stored WARC into the log, whatever of that was
 // done before, and says where they stand. The pending object stays. The entries
 // of anchor lists go with them.
@@ -158,86 +116,6 @@ func (a *Archive) logWARC(ctx context.Context, p *pending) (*catalog.Logged, err
 		return nil, err
 	}
 	return &catalog.Logged{WARC: indexes[last], Looks: p.looks}, nil
-}
-
-// stage writes the pending object, or takes over the one that is there: its
-// leaves, which a later version of this program might make otherwise, and its
-// size, since what is in the log from there on may be ours.
-func (a *Archive) stage(ctx context.Context, p *pending) error {
-	key := pendingKey(p.name)
-	for {
-		data, tag, err := a.cfg.Log.Mutable.Get(ctx, key)
-		if err == nil {
-			return p.takeOver(key, data, tag)
-		}
-		if !errors.Is(err, store.ErrNotExist) {
-			return err
-		}
-		cp, err := a.log.Refresh(ctx)
-		if err != nil {
-			return err
-		}
-		tag, err = a.cfg.Log.Mutable.PutIfMatch(ctx, key, formatPending(cp.Size, p.lines), "")
-		if err == nil {
-			p.size, p.tag = cp.Size, tag
-			return a.stillMissing(ctx, p)
-		}
-		if !errors.Is(err, store.ErrPrecondition) {
-			return err
-		}
-		// Another process, or an earlier try of this request, was faster.
-	}
-}
-
-// errEntered says that another process has entered a WARC meanwhile.
-var errEntered = errors.New("its entries are in the log")
-
-// stillMissing returns errEntered, and drops the new pending object, if the
-// catalog knows the place of the WARC in the log: another process, which entered
-// it too, was through before this object came. It enters the place before it
-// drops its own.
-func (a *Archive) stillMissing(ctx context.Context, p *pending) error {
-	logged, err := a.cfg.Catalog.WARCLogged(ctx, p.name)
-	if err != nil || !logged {
-		return err
-	}
-	if err := a.dropPending(ctx, p); err != nil {
-		return err
-	}
-	return errEntered
-}
-
-// takeOver makes a pending object that was read the one of p.
-func (p *pending) takeOver(key string, data []byte, tag string) error {
-	size, lines, err := parsePending(data)
-	if err != nil {
-		return fmt.Errorf("%s: %w", key, err)
-	}
-	if len(lines) != len(p.lines) {
-		return fmt.Errorf("%s has %d entries and the WARC gives %d: it belongs to another file; move it away and start again", key, len(lines), len(p.lines))
-	}
-	p.size, p.lines, p.tag = size, lines, tag
-	return nil
-}
-
-func formatPending(size int64, lines [][]byte) []byte {
-	var b bytes.Buffer
-	b.WriteString(pendingHead + strconv.FormatInt(size, 10) + "\n")
-	for _, line := range lines {
-		b.Write(line)
-		b.WriteByte('\n')
-	}
-	return b.Bytes()
-}
-
-func parsePending(data []byte) (size int64, lines [][]byte, err error) {
-	head, rest, ok := bytes.Cut(data, []byte("\n"))
-	digits, ours := strings.CutPrefix(string(head), pendingHead)
-	size, err = strconv.ParseInt(digits, 10, 64)
-	if !ok || !ours || err != nil || size < 0 || strconv.FormatInt(size, 10) != digits || len(rest) == 0 || rest[len(rest)-1] != '\n' {
-		return 0, nil, errors.New("not a pending object of fineprint")
-	}
-	return size, bytes.Split(rest[:len(rest)-1], []byte("\n")), nil
 }
 
 // appendTries bounds how often a batch is tried against other writers.
@@ -315,43 +193,6 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// dropPending removes the pending object of a WARC that is entered.
-func (a *Archive) dropPending(ctx context.Context, p *pending) error {
-	if p.tag == "" {
-		return nil
-	}
-	err := a.cfg.Log.Mutable.Delete(ctx, pendingKey(p.name), p.tag)
-	if errors.Is(err, store.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// finishPending completes WARCs whose seal broke off after the upload. Those of
-// this spool are left to Seal, those of other spools to their processes.
-func (a *Archive) finishPending(ctx context.Context) error {
-	var names []string
-	for info, err := range a.cfg.Store.List(ctx, pendingPrefix, "") {
-		if err != nil {
-			return err
-		}
-		names = append(names, strings.TrimSuffix(strings.TrimPrefix(info.Key, pendingPrefix), ".jsonl"))
-	}
-	for _, name := range names {
-		row, known, err := a.cfg.Catalog.WARC(ctx, name)
-		if err != nil {
-			return err
-		}
-		if !known || row.State != catalog.WARCSealed || a.spoolHolds(name) {
-			continue
-		}
-		if err := a.tryEnter(ctx, row); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return nil
 }
 
 // enterUnlogged enters sealed WARCs that have no entry: those of an archive that
@@ -453,59 +294,3 @@ func (a *Archive) LogReader() *tlog.Reader { return a.reader }
 
 // Spool returns the identity of the spool folder.
 func (a *Archive) Spool() string { return a.spool }
-
-// logFollower enters what the log says into the catalog, entry by entry.
-type logFollower struct {
-	db     *catalog.DB
-	wanted func(warc string) bool // objects whose indexes are entered
-	looks  []catalog.LogIndex
-	lost   []catalog.LostRow
-	counts map[evidence.Type]int64
-}
-
-// followBatch is the number of looks that are entered together.
-const followBatch = 2000
-
-func newLogFollower(db *catalog.DB, wanted func(string) bool) *logFollower {
-	return &logFollower{db: db, wanted: wanted, counts: map[evidence.Type]int64{}}
-}
-
-func (f *logFollower) add(ctx context.Context, leaf tlog.Entry) error {
-	e, err := evidence.ParseEntry(leaf.Data)
-	if err != nil {
-		return fmt.Errorf("log entry %d: %w", leaf.Index, err)
-	}
-	f.counts[e.Type]++
-	switch e.Type {
-	case evidence.TypeLook:
-		if f.wanted(e.WARC) {
-			f.looks = append(f.looks, catalog.LogIndex{Source: e.Source, N: e.N, Manifest: e.Manifest.Record, WARC: e.WARC, Offset: e.Offset, Index: leaf.Index})
-		}
-	case evidence.TypeWARCFile:
-		if f.wanted(e.WARC) {
-			if err := f.flush(ctx); err != nil {
-				return err
-			}
-			_, err = f.db.LogWARCKey(ctx, e.WARC, leaf.Index)
-		}
-	case evidence.TypeLost:
-		f.lost = append(f.lost, catalog.LostRow{Source: e.Source, N: e.N, Run: e.Run, Time: e.Time, Index: leaf.Index})
-	case evidence.TypeAnchor:
-		err = f.db.EnterAnchor(ctx, catalog.AnchorRow{
-			List: e.List, SHA256: e.ListSHA256, Size: e.TreeSize, Checkpoint: e.CheckpointSHA256, Index: leaf.Index,
-		})
-	}
-	if err == nil && len(f.looks)+len(f.lost) >= followBatch {
-		err = f.flush(ctx)
-	}
-	return err
-}
-
-func (f *logFollower) flush(ctx context.Context) error {
-	looks, lost := f.looks, f.lost
-	f.looks, f.lost = nil, nil
-	if err := f.db.LogLooks(ctx, looks); err != nil {
-		return err
-	}
-	return f.db.EnterLost(ctx, lost)
-}
