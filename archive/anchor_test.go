@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,7 +37,9 @@ type anchored struct {
 	cal     *anchortest.Calendar
 	witness *witness
 	parties archive.AnchorParties
-	step    func(string)
+
+	mu   sync.Mutex
+	step func(string) // guarded by mu: parties are asked side by side
 }
 
 // witness is one of ours, with a switch.
@@ -107,9 +111,19 @@ func (e *anchored) open(t *testing.T) {
 }
 
 func (e *anchored) at(name string) {
-	if e.step != nil {
-		e.step(name)
+	e.mu.Lock()
+	step := e.step
+	e.mu.Unlock()
+	if step != nil {
+		step(name)
 	}
+}
+
+// onStep calls f, in whatever goroutine, before each step.
+func (e *anchored) onStep(f func(name string)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.step = f
 }
 
 func (e *anchored) mutable() store.Mutable { return e.store.(*store.Dir).Mutable() }
@@ -419,21 +433,22 @@ func TestAnchorCrash(t *testing.T) {
 			e.parties.Policy, e.parties.Authorities = nil, e.parties.Authorities[:1]
 			e.sealLook(t)
 			name, number, _ := strings.Cut(step, ":")
-			left, err := strconv.Atoi(number)
+			nth, err := strconv.Atoi(number)
 			if err != nil {
-				left = 1
+				nth = 1
 			}
+			var steps atomic.Int64
 			died := make(chan struct{})
-			e.step = func(at string) {
+			e.onStep(func(at string) {
 				if at != name {
 					return
 				}
-				if left--; left == 0 {
+				if steps.Add(1) == int64(nth) {
 					close(died)
 					select {} // the step is never taken
 				}
-			}
-			if name == "anchor-file" && left == 3 {
+			})
+			if name == "anchor-file" && nth == 3 {
 				e.parties.Authorities = append(e.parties.Authorities, anchor.Authority{Name: "late", URL: e.tsa[1].URL, Roots: mustRoots(t, e.tsa[1].Roots)})
 			}
 			go func() {
@@ -474,17 +489,18 @@ func TestAnchorCrashElsewhere(t *testing.T) {
 	e.sealLook(t)
 	e.anchor(t)
 	died := make(chan struct{})
-	e.step = func(at string) {
+	e.onStep(func(at string) {
 		if at == "anchor-logged" {
 			close(died)
 			select {} // the step is never taken
 		}
-	}
+	})
 	e.look(t, e.arch)
 	go e.arch.Seal(context.Background()) // it does not come back
 	<-died
 	first := e.spool
-	e.spool, e.step = filepath.Join(t.TempDir(), "other"), nil
+	e.spool = filepath.Join(t.TempDir(), "other")
+	e.onStep(nil)
 	e.open(t)
 	e.sealLook(t)
 	must(t, e.arch.Close())
@@ -501,7 +517,8 @@ func (e *anchored) crash(t *testing.T) {
 	t.Helper()
 	copied := filepath.Join(t.TempDir(), "spool")
 	must(t, os.CopyFS(copied, os.DirFS(e.spool)))
-	e.spool, e.step = copied, nil
+	e.spool = copied
+	e.onStep(nil)
 	e.open(t)
 }
 
