@@ -79,8 +79,8 @@ type Archive struct {
 
 	anchored atomic.Pointer[[sha256.Size]byte] // see AnchoredSum; nil: nothing is anchored
 
-	sealing  sync.Mutex        // one Seal at a time
-	closed   map[string][]leaf // log entries of closed WARCs that this process wrote, by name; guarded by sealing
+	sealing  sync.Mutex         // one Seal at a time
+	closed   map[string]written // closed WARCs that this process wrote, by name; guarded by sealing
 	finisher *finisher
 }
 
@@ -110,7 +110,7 @@ func Open(ctx context.Context, cfg Config) (_ *Archive, err error) {
 	if err := checkFormat(ctx, cfg.Store, cfg.Now()); err != nil {
 		return nil, err
 	}
-	a := &Archive{cfg: cfg, closed: map[string][]leaf{}}
+	a := &Archive{cfg: cfg, closed: map[string]written{}}
 	if err := a.takeSpool(); err != nil {
 		return nil, err
 	}

@@ -79,9 +79,7 @@ func (a *Archive) retire(ctx context.Context) error {
 	if err := a.closeWARC(ctx, w.name, w.file); err != nil {
 		return err
 	}
-	if a.log != nil {
-		a.closed[w.name] = w.leaves
-	}
+	a.closed[w.name] = written{w.leaves, w.lines}
 	return nil
 }
 
@@ -103,7 +101,7 @@ func (a *Archive) closeWARC(ctx context.Context, name string, file *warc.File) e
 // sealOne brings one closed WARC into the store. Every step may be repeated.
 func (a *Archive) sealOne(ctx context.Context, row catalog.WARCRow) (Sealed, error) {
 	name := filepath.Join(a.cfg.Spool, row.Name)
-	index, err := indexFile(name, row)
+	index, err := a.index(name, row)
 	if err != nil {
 		return Sealed{}, err
 	}
@@ -146,8 +144,8 @@ func (a *Archive) sealOne(ctx context.Context, row catalog.WARCRow) (Sealed, err
 // leavesOfFile makes the log entries of a closed WARC in the spool, from memory
 // if this process wrote all of it.
 func (a *Archive) leavesOfFile(name string, row catalog.WARCRow) (*pending, error) {
-	if leaves, ok := a.closed[row.Name]; ok {
-		return newPending(row, leaves)
+	if w, ok := a.closed[row.Name]; ok {
+		return newPending(row, w.leaves)
 	}
 	s, err := scanFile(name)
 	if err != nil {
@@ -169,23 +167,32 @@ func (a *Archive) putWARC(ctx context.Context, name string, row catalog.WARCRow)
 	return nil
 }
 
-// indexFile reads a closed WARC from its first to its last byte, which proves
-// that it is readable before the spool file goes, and returns its CDXJ lines.
-func indexFile(name string, row catalog.WARCRow) (_ []byte, err error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	lines, err := warc.Index(warc.NewReader(f), row.Name)
-	if err != nil {
-		return nil, fmt.Errorf("read back: %w", err)
+// index returns the CDXJ of a closed WARC, from memory if this process wrote all
+// of it. That the file still has those bytes Store.Put finds out, which compares
+// their SHA-256 with the one taken while they were written.
+func (a *Archive) index(name string, row catalog.WARCRow) ([]byte, error) {
+	lines := a.closed[row.Name].lines
+	if _, ok := a.closed[row.Name]; !ok {
+		var err error
+		if lines, err = indexFile(name, row); err != nil {
+			return nil, fmt.Errorf("read back: %w", err)
+		}
 	}
 	var b bytes.Buffer
 	if err := warc.WriteCDXJ(&b, lines); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// indexFile reads a closed WARC from its first to its last byte.
+func indexFile(name string, row catalog.WARCRow) (_ []warc.CDXJLine, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return warc.Index(warc.NewReader(f), row.Name)
 }
 
 // sidecarKey is the key of the index that stands beside a WARC.

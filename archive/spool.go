@@ -25,6 +25,14 @@ type openWARC struct {
 	mu     sync.Mutex // guards what follows
 	chains map[warc.Digest]bool
 	leaves []leaf // log entries of the looks in it, if the archive has a log
+	lines  []warc.CDXJLine
+}
+
+// written is what is known of a closed WARC that this process wrote from its
+// beginning.
+type written struct {
+	leaves []leaf
+	lines  []warc.CDXJLine
 }
 
 // acquire returns the open WARC with one more look on it, and makes a new one
@@ -94,7 +102,22 @@ func (w *openWARC) append(records ...*warc.Record) ([]warc.Placed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", w.name, err)
 	}
+	for i, r := range records {
+		line, ok, err := warc.IndexWritten(r, placed[i], w.name)
+		if err != nil {
+			return nil, fmt.Errorf("index %s: %w", w.name, err)
+		}
+		if ok {
+			w.keepLine(line)
+		}
+	}
 	return placed, nil
+}
+
+func (w *openWARC) keepLine(line warc.CDXJLine) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = append(w.lines, line)
 }
 
 // chainRecord returns the record of a certificate chain if the file does not
@@ -116,13 +139,16 @@ func (w *openWARC) keepLeaf(l leaf) {
 	w.leaves = append(w.leaves, l)
 }
 
-// full tells whether the file should be sealed for the number of its looks:
-// their log entries are held in memory until then.
+// full tells whether the file should be sealed for the number of its looks or
+// captures: their log entries and index lines are held in memory until then.
 func (w *openWARC) full() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.leaves) >= maxLeaves
+	return len(w.leaves) >= maxLeaves || len(w.lines) >= maxLines
 }
+
+// maxLines bounds the index lines of one WARC: some 25 MB in memory.
+const maxLines = 60000
 
 func (w *openWARC) holdsChain(digest warc.Digest) bool {
 	w.mu.Lock()

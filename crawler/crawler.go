@@ -139,6 +139,7 @@ func newWires(cfg WireConfig, budget int64) (w wires, err error) {
 		return w, err
 	}
 	cfg.Anchor = nil // handshake proofs are for pages
+	cfg.DropDecoded = false
 	cfg.MaxBody, cfg.MaxDecoded = min(orDefault(cfg.MaxBody, budget), budget), budget
 	if w.requisite, err = NewWire(cfg); err != nil {
 		return w, err
@@ -185,6 +186,7 @@ func New(cfg Config) (*Crawler, error) {
 		return nil, errors.New("crawler: a delay or budget is negative")
 	}
 	cfg.setDefaults()
+	cfg.Wire.DropDecoded = !cfg.Requisites // nobody looks into the pages
 	w, err := newWires(cfg.Wire, cfg.Budget.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("crawler: %w", err)

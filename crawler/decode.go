@@ -277,7 +277,11 @@ func (w *Wire) decode(ctx context.Context, r *Recorded) {
 	defer d.close()
 	sum := w.hashes.sha256()
 	defer w.hashes.putSHA256(sum)
-	n, kept, err := w.digestDecoded(ctx, d, sum, int(min(4*r.PayloadSize, keepDecoded)))
+	guess := int(min(4*r.PayloadSize, keepDecoded))
+	if w.cfg.DropDecoded {
+		guess = 0
+	}
+	n, kept, err := w.digestDecoded(ctx, d, sum, guess)
 	if err != nil {
 		r.undecoded(fmt.Errorf("content coding %.40q: %w", strings.Join(codings, ", "), err))
 		return
@@ -298,6 +302,9 @@ func (w *Wire) digestDecoded(ctx context.Context, d io.Reader, sum hash.Hash, gu
 	b := w.buffers.get(guess)
 	whole := true // b holds everything read so far
 	for {
+		if len(b.b) == cap(b.b) && w.cfg.DropDecoded {
+			whole, b.b = false, b.b[:0]
+		}
 		if len(b.b) == cap(b.b) {
 			if g := w.buffers.grow(b, len(b.b)+1); whole && g != b {
 				b = g

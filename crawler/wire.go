@@ -71,6 +71,9 @@ type WireConfig struct {
 	// Recorded.Decode, for callers that may know the payload already: undoing
 	// gzip is most of the processor time of an exchange.
 	LazyDecode bool
+	// DropDecoded keeps no decoded body for Recorded.Response, which nobody is
+	// expected to ask for; it decodes again then.
+	DropDecoded bool
 	// Anchor returns the digest of the newest anchored list, which the handshake
 	// proof of a new TLS connection commits to, see package handshake; !ok says
 	// that there is none. It is asked for each connection and must be safe for

@@ -35,6 +35,18 @@ func Index(rd *Reader, filename string) ([]CDXJLine, error) {
 
 // indexRecord makes the line of a record. ok is false if it gets none.
 func indexRecord(rec *Record) (line CDXJLine, ok bool, err error) {
+	if line, ok, err = describeRecord(rec); err != nil || !ok {
+		return line, false, err
+	}
+	if err := rec.Finish(); err != nil {
+		return line, false, err
+	}
+	line.Length = rec.Length
+	return line, line.Length > 0, nil
+}
+
+// describeRecord makes the line of a record but for its length.
+func describeRecord(rec *Record) (line CDXJLine, ok bool, err error) {
 	typ := rec.Type()
 	uri := rec.TargetURI()
 	if typ != TypeResponse && typ != TypeRevisit && typ != TypeResource || !CDXJIndexable(uri) {
@@ -55,11 +67,7 @@ func indexRecord(rec *Record) (line CDXJLine, ok bool, err error) {
 	if typ == TypeRevisit {
 		line.MIME = CDXJRevisit
 	}
-	if err := rec.Finish(); err != nil {
-		return line, false, err
-	}
-	line.Length = rec.Length
-	return line, line.Length > 0, nil
+	return line, true, nil
 }
 
 // describeHTTP returns status and media type of a response. A header block that
@@ -69,7 +77,7 @@ func describeHTTP(rec *Record) (int, string, error) {
 	if err == nil {
 		return statusOf(head), mediaType(headValue(head, "Content-Type")), nil
 	}
-	if _, bad := errors.AsType[*FormatError](err); bad || rec.stream.rd.src.err != nil {
+	if _, bad := errors.AsType[*FormatError](err); bad || rec.stream == nil || rec.stream.rd.src.err != nil {
 		return 0, "", err
 	}
 	return 0, "", nil

@@ -82,8 +82,9 @@ type File struct {
 	saved   []byte    // state of sum before the members that are being written
 	broken  error     // why nothing more can be written; wraps ErrBroken or errClosed
 
-	syncMu sync.Mutex // guards synced; held during an fsync; taken before mu
+	syncMu sync.Mutex // guards the two below; held during an fsync; taken before mu
 	synced int64      // bytes that are durable
+	shared int        // callers that the last fsync served beside the one that made it
 }
 
 // Placed says where a member lies.
@@ -196,6 +197,10 @@ func (f *File) takeBack() error {
 // Sync makes all that was appended before the call durable.
 func (f *File) Sync() error { return f.SyncTo(f.Size()) }
 
+// syncGather is how long an fsync waits for more callers, if the one before
+// served several: it costs more than a record.
+const syncGather = 3 * time.Millisecond
+
 // SyncTo returns when the first size bytes of the file are durable. Goroutines
 // that wait at the same time share one fsync.
 //
@@ -205,7 +210,12 @@ func (f *File) SyncTo(size int64) error {
 	f.syncMu.Lock()
 	defer f.syncMu.Unlock()
 	if f.synced >= size {
+		f.shared++
 		return nil
+	}
+	if f.shared > 0 {
+		f.shared = 0
+		time.Sleep(syncGather)
 	}
 	f.mu.Lock()
 	file, end, broken := f.f, f.size, f.broken
