@@ -77,7 +77,7 @@ func describeHTTP(rec *Record) (int, string, error) {
 	if err == nil {
 		return statusOf(head), mediaType(headValue(head, "Content-Type")), nil
 	}
-	if _, bad := errors.AsType[*FormatError](err); bad || rec.stream == nil || rec.stream.rd.src.err != nil {
+	if _, bad := errors.AsType[*FormatError](err); rec.stream != nil && (bad || rec.stream.rd.src.err != nil) {
 		return 0, "", err
 	}
 	return 0, "", nil
