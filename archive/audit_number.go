@@ -107,6 +107,7 @@ func (s *numbering) add(l numbered) {
 func (s *numbering) next(at *numbers, l numbered) {
 	at.n = l.n
 	if l.lost {
+		at.known = false // the next may name its manifest, which is gone with it
 		return
 	}
 	if at.known && l.prev != at.last && l.prev != at.whole {

@@ -19,6 +19,8 @@ func TestNumbering(t *testing.T) {
 		{"in order", "1a 2ba 3cb", ""},
 		{"late", "1a 3cb 4dc 2ba", ""},
 		{"lost", "1a 2- 3ca 4dc", ""},
+		{"lost when it was whole, and named", "1a 2- 3cb", ""},
+		{"wrong look before, behind a lost one", "1a 2- 3cb 4de", "4"},
 		{"declared lost late", "1a 3ca 2-", ""},
 		{"lost at the beginning", "1- 2b", ""},
 		{"interrupted is passed over", "1a 2b!a 3ca", ""},

@@ -79,6 +79,9 @@ func (v *verifier) checkSeries() error {
 	return nil
 }
 
+// errorInterrupted is the error of a look that a crash or a signal cut short.
+const errorInterrupted = "interrupted"
+
 // follows checks that b is a later look at the source of a, and that it names a
 // as the one before, if it names any.
 func follows(a, b Entry) error {
@@ -90,7 +93,9 @@ func follows(a, b Entry) error {
 	case a.N >= b.N:
 		return fmt.Errorf("look %d stands before look %d", a.N, b.N)
 	case b.Type == TypeLost || a.Type == TypeLost:
-		return nil // a lost look has no manifest that could be named
+		return nil // the manifest of a lost look is gone, and may be named or not
+	case a.Error == errorInterrupted:
+		return nil // its manifest was made when the program started again, perhaps after b
 	case b.Prev == nil || b.Prev.Manifest != a.Manifest.Record || b.Prev.SHA256 != a.Manifest.SHA256:
 		return fmt.Errorf("look %d does not name look %d as the one before", b.N, a.N)
 	}
