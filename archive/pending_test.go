@@ -10,6 +10,7 @@ func FuzzPending(f *testing.F) {
 	f.Add([]byte("fineprint pending v1 7\n{\"type\":\"look\"}\n{\"type\":\"warcfile\"}\n"))
 	f.Add([]byte("fineprint pending v1 0\n\n"))
 	f.Add([]byte("fineprint pending v1 -1\n{}\n"))
+	f.Add([]byte("fineprint pending v1 +07\n{}\n"))
 	f.Add([]byte("fineprint pending v2 7\n{}\n"))
 	f.Add([]byte("fineprint pending v1 7\n{}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
