@@ -3,9 +3,11 @@ package handshake
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"testing"
 
 	"github.com/klauspost/compress/flate"
@@ -15,8 +17,10 @@ import (
 // what is read is written back the same.
 func FuzzVerify(f *testing.F) {
 	all := vectors(f)
-	for i, v := range all {
-		f.Add(byte(i), v.Proof[:65], unpack(f, v.Proof))
+	for i := range all {
+		for _, other := range all { // two of them share a key
+			f.Add(byte(i), other.Proof[:65], unpack(f, other.Proof))
+		}
 	}
 	f.Fuzz(func(t *testing.T, which byte, head, body []byte) {
 		if len(head) != 65 {
@@ -35,6 +39,12 @@ func FuzzVerify(f *testing.F) {
 		if err != nil {
 			return
 		}
+		// A key may have signed several handshakes: this is one of them.
+		i := slices.IndexFunc(all, func(o vector) bool { return facts.Nonce == [32]byte(o.Nonce) })
+		if i < 0 || !bytes.Equal(facts.PublicKey, publicKey(t, all[i].Chain[0])) {
+			t.Fatalf("verified with %+v", facts)
+		}
+		v = all[i]
 		if facts.Path != nil || facts.Anchor != [32]byte(v.Anchor) || facts.Nonce != [32]byte(v.Nonce) || facts.Version != v.Version || facts.Whole && facts.ServerName != v.Host {
 			t.Fatalf("verified with %+v", facts)
 		}
@@ -120,6 +130,16 @@ func build(t *testing.T, r Recording) {
 	if err != nil || facts.Anchor != r.Anchor || len(proof) > MaxProof {
 		t.Fatalf("%d bytes, %+v, %v", len(proof), facts, err)
 	}
+}
+
+// publicKey returns that of a certificate.
+func publicKey(t testing.TB, der []byte) []byte {
+	t.Helper()
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.RawSubjectPublicKeyInfo
 }
 
 // unpack returns the messages of a proof.
