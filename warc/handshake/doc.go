@@ -29,10 +29,21 @@
 //	1       32     anchor
 //	33      32     nonce
 //	65      ...    messages, packed: one raw deflate stream (RFC 1951) with a
-//	               preset dictionary; at most 65,536 bytes unpacked
+//	               preset dictionary
+//	...     ...    the rest of the messages as it is: what follows the stream
 //
-// The dictionary is printed in docs/FORMATS.md and is part of the version. Any
-// deflate stream with the right content is a valid proof.
+// Together the messages have at most 65,536 bytes. Build leaves the signature at
+// their end unpacked, for it does not shrink; a reader takes any division. Any
+// deflate stream with the right content is valid.
+//
+// The dictionary is
+//
+//	SHA-256("fineprint session v1\n" || nonce) || what docs/FORMATS.md prints
+//
+// and is part of the version. Its first 32 bytes are what Recorder makes
+// legacy_session_id, which both sides repeat in every hello. They are there to
+// keep the proof small and prove nothing: a handshake with another id is packed
+// and read in the same way, only larger.
 //
 // The messages are handshake messages as they crossed the connection, header
 // (type, 1 byte; length, 3 bytes) included, one behind the other:
@@ -74,11 +85,17 @@
 //
 // # Size
 //
-// Without a stapled OCSP response or timestamps of transparency logs about 340
-// bytes with a P-256 or Ed25519 key and 580 with RSA-2048, some 130 to 250 more
-// after a HelloRetryRequest. That takes key shares
-// of 32 bytes: Recorder.Configure asks for X25519 and leaves out the
-// post-quantum hybrids of 1.2 kB, whose secrecy public pages do not need.
+// Without a stapled OCSP response or timestamps of transparency logs, and with a
+// host name of 20 bytes:
+//
+//	                             P-256  P-384  Ed25519  RSA-2048
+//	TLS 1.3                        300    340      300       485
+//	HelloRetryRequest to P-256     420    460      420       605
+//	HelloRetryRequest to P-384     490    530      490       675
+//	TLS 1.2                        285    325      285       470
+//
+// That takes key shares of 32 bytes: Recorder.Configure asks for X25519 and leaves
+// out the post-quantum hybrids of 1.2 kB, whose secrecy public pages do not need.
 //
 // # What it relies on
 //
@@ -86,6 +103,14 @@
 // else, and keeps it after a HelloRetryRequest, is true of Go 1.26 and no promise.
 // Build compares the random on the wire and gives RandomNotOurs otherwise; a test
 // of this package fails with the first Go release that does so.
+//
+// In the same way legacy_session_id, which plays no part in any key, is what
+// crypto/tls takes next. It follows from the nonce, so whoever has the proof knows
+// it. A release that made those bytes a private key would let him read what he
+// recorded of the connection. Build makes its proof whatever the id is, so that
+// test fails unless the id is on the wire. (The keys of crypto/ecdh come from the
+// system whatever tls.Config.Rand is, from Go 1.26 on, unless GODEBUG has
+// cryptocustomrand=1.)
 //
 // Of the secrets of a session only SERVER_HANDSHAKE_TRAFFIC_SECRET is looked at,
 // and only until the proof is made. Those of the application data are dropped as

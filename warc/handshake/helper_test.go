@@ -18,8 +18,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/klauspost/compress/flate"
 )
 
 // host is the name of all test servers.
@@ -138,12 +136,17 @@ type session struct {
 // connect makes a recorded handshake with the server at address.
 func connect(t testing.TB, address string, config *tls.Config) *session {
 	t.Helper()
+	return connectWith(t, NewRecorder(anchor), address, config)
+}
+
+// connectWith makes a handshake that r records.
+func connectWith(t testing.TB, r *Recorder, address string, config *tls.Config) *session {
+	t.Helper()
 	raw, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { raw.Close() })
-	r := NewRecorder(anchor)
 	r.Configure(config)
 	s := &session{recorder: r, conn: tls.Client(r.Conn(raw), config)}
 	if err := s.conn.Handshake(); err != nil {
@@ -167,12 +170,12 @@ func (s *session) recording() Recording {
 	return Recording{Anchor: r.anchor, Nonce: r.nonce, Client: bytes.Clone(r.client), Server: bytes.Clone(r.server), Secret: bytes.Clone(r.secret)}
 }
 
-// pack writes a proof of any content.
+// pack writes a proof of any content, all of it packed.
 func pack(t testing.TB, anchor, nonce [32]byte, body []byte) []byte {
 	t.Helper()
-	out := bytes.NewBuffer(slices.Concat([]byte{Version}, anchor[:], nonce[:]))
-	if err := flate.StatelessDeflate(out, body, true, []byte(dictionary)); err != nil {
+	out, err := appendPacked(slices.Concat([]byte{Version}, anchor[:], nonce[:]), nonce, body)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return out.Bytes()
+	return out
 }

@@ -209,6 +209,17 @@ func readSignature(s cryptobyte.String) (sig signature, ok bool) {
 	return signature{tls.SignatureScheme(scheme), b}, ok
 }
 
+// signatureLength returns how many bytes at the end of a CertificateVerify or
+// ServerKeyExchange are its signature. Of a malformed one it says nothing useful,
+// but never more than the message has.
+func signatureLength(m []byte) int {
+	sig, _ := readSignature(cryptobyte.String(m[header:]))
+	if m[0] == typeServerKeyExchange {
+		_, sig, _ = parseKeyExchange(m)
+	}
+	return len(sig.bytes)
+}
+
 // parseKeyExchange reads a ServerKeyExchange with a named curve (RFC 8422,
 // section 5.4). params is what the signature covers beside the randoms.
 func parseKeyExchange(m []byte) (params []byte, sig signature, err error) {

@@ -6,9 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 
-	"github.com/klauspost/compress/flate"
 	"golang.org/x/crypto/cryptobyte"
 )
 
@@ -44,7 +42,8 @@ type proof struct {
 // plain is the length of what stands before the packed messages.
 const plain = 1 + 32 + 32
 
-// encode writes a proof.
+// encode writes a proof. The signature, which does not shrink, stands behind the
+// packed messages as it is.
 func encode(anchor, nonce [32]byte, messages [][]byte) ([]byte, error) {
 	var body []byte
 	for _, m := range messages {
@@ -56,17 +55,18 @@ func encode(anchor, nonce [32]byte, messages [][]byte) ([]byte, error) {
 	if len(body) > maxMessages {
 		return nil, errorf(TooLarge, "handshake messages of %d bytes without certificates", len(body))
 	}
-	out := bytes.NewBuffer(make([]byte, 0, 1024))
-	out.WriteByte(Version)
-	out.Write(anchor[:])
-	out.Write(nonce[:])
-	if err := flate.StatelessDeflate(out, body, true, []byte(dictionary)); err != nil {
+	out := append(make([]byte, 0, 1024), Version)
+	out = append(out, anchor[:]...)
+	out = append(out, nonce[:]...)
+	end := len(body) - signatureLength(messages[len(messages)-1])
+	out, err := appendPacked(out, nonce, body[:end])
+	if err != nil {
 		return nil, &Error{Failed, fmt.Errorf("pack: %w", err)}
 	}
-	if out.Len() > MaxProof {
-		return nil, errorf(TooLarge, "proof of %d bytes", out.Len())
+	if out = append(out, body[end:]...); len(out) > MaxProof {
+		return nil, errorf(TooLarge, "proof of %d bytes", len(out))
 	}
-	return out.Bytes(), nil
+	return out, nil
 }
 
 // appendShort appends a message without what a reader puts in again.
@@ -96,15 +96,9 @@ func parse(b []byte) (*proof, error) {
 		return nil, errors.New("not a handshake proof")
 	}
 	p := &proof{anchor: [32]byte(b[1:33]), nonce: [32]byte(b[33:65])}
-	packed := bytes.NewReader(b[plain:])
-	body, err := io.ReadAll(io.LimitReader(flate.NewReaderDict(packed, []byte(dictionary)), maxMessages+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("unpack: %w", err)
-	case len(body) > maxMessages:
-		return nil, fmt.Errorf("unpack: more than %d bytes", maxMessages)
-	case packed.Len() > 0:
-		return nil, fmt.Errorf("unpack: %d bytes behind the end", packed.Len())
+	body, err := unpack(p.nonce, b[plain:])
+	if err != nil {
+		return nil, err
 	}
 	if err := p.split(body); err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ import (
 // from then on it lets everything through and may be used by any.
 type Recorder struct {
 	anchor, nonce [32]byte
-	commitment    []byte // what of it has not been read yet
+	ours          []byte // what randReader has still to give: commitment, session id
 
 	over           bool // nothing is recorded any more
 	large          bool // more came than is kept
@@ -34,8 +34,8 @@ type Recorder struct {
 func NewRecorder(anchor [32]byte) *Recorder {
 	r := &Recorder{anchor: anchor}
 	_, _ = rand.Read(r.nonce[:]) // never fails
-	c := Commitment(r.anchor, r.nonce)
-	r.commitment = c[:]
+	c, id := Commitment(r.anchor, r.nonce), sessionID(r.nonce)
+	r.ours = append(c[:], id[:]...)
 	return r
 }
 
@@ -86,18 +86,19 @@ func (r *Recorder) keep(to *[]byte, p []byte) {
 	}
 }
 
-// randReader is the tls.Config.Rand of a recorder: first the commitment, then
-// crypto/rand. That crypto/tls takes ClientHello.random from it first is no
-// promise of its documentation, hence RandomNotOurs.
+// randReader is the tls.Config.Rand of a recorder: first the commitment, then the
+// session id, then crypto/rand. That crypto/tls takes ClientHello.random and
+// legacy_session_id from it first, in this order, is no promise of its
+// documentation, hence RandomNotOurs; see the package comment for the session id.
 type randReader struct{ r *Recorder }
 
 // Read implements io.Reader.
 func (s randReader) Read(p []byte) (int, error) {
-	if len(s.r.commitment) == 0 {
+	if len(s.r.ours) == 0 {
 		return rand.Read(p)
 	}
-	n := copy(p, s.r.commitment)
-	s.r.commitment = s.r.commitment[n:]
+	n := copy(p, s.r.ours)
+	s.r.ours = s.r.ours[n:]
 	if n < len(p) {
 		m, err := io.ReadFull(rand.Reader, p[n:])
 		return n + m, err
