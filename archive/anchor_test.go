@@ -21,7 +21,6 @@ import (
 	"github.com/fineprint-archive/fineprint/archive"
 	"github.com/fineprint-archive/fineprint/archive/anchor"
 	"github.com/fineprint-archive/fineprint/archive/anchor/anchortest"
-	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/evidence"
 	"github.com/fineprint-archive/fineprint/archive/store"
 	"github.com/fineprint-archive/fineprint/archive/tlog"
@@ -231,16 +230,8 @@ func (e *anchored) check(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("not in the log: %v", want)
 	}
-	again, err := catalog.Open(t.Context(), filepath.Join(t.TempDir(), "again.sqlite"), catalog.Options{})
-	must(t, err)
-	_, err = archive.Rebuild(t.Context(), e.store, again, e.key.Verifier, nil)
-	must(t, err)
-	var got, live bytes.Buffer
-	must(t, again.Dump(t.Context(), &got))
-	must(t, e.db.Dump(t.Context(), &live))
-	must(t, again.Close())
-	if !bytes.Equal(got.Bytes(), live.Bytes()) || len(rows) > 0 && !bytes.Contains(live.Bytes(), []byte(`"table":"anchors"`)) {
-		t.Errorf("rebuilt:\n%s\nlive:\n%s", got.Bytes(), live.Bytes())
+	if live := wantRebuilt(t, e.store, e.db, e.key.Verifier); len(rows) > 0 && !bytes.Contains(live, []byte(`"table":"anchors"`)) {
+		t.Errorf("no anchors in\n%s", live)
 	}
 }
 

@@ -78,6 +78,7 @@ type AuditConfig struct {
 	State   string    // file in which an audit that is stopped keeps what it found good; "" for none
 	Fresh   bool      // do not go on with what State says
 	Workers int       // WARCs that are read at once; 0: one for each core
+	Decode  bool      // also compare what bodies with a content coding decode to: it takes much longer
 
 	Found    func(AuditFinding) // called for each finding, one call at a time; nil: they are only counted
 	Progress func(AuditReport)  // called now and then, one call at a time
@@ -172,7 +173,12 @@ type auditor struct {
 	tombstones map[string][]tombstone
 	anchors    []anchorEntry
 	numbers    *numbering
+	lost       map[lostKey]lostEntry
 	gaps       int64 // entries of the log that cannot be read
+
+	pool    *pool        // that reads WARCs now, nil at other times
+	logSize int64        // of the log when the audit began
+	rows    *catalogRows // being read; nil if none are compared
 
 	refs *references // of the goroutine that takes the results, then of run
 }
@@ -183,7 +189,7 @@ func newAuditor(cfg AuditConfig) *auditor {
 	}
 	a := &auditor{
 		cfg: cfg, warcs: map[string]*auditWARC{}, sidecars: map[string]bool{}, groups: map[string]*auditGroup{},
-		tombstones: map[string][]tombstone{}, refs: newReferences(),
+		tombstones: map[string][]tombstone{}, lost: map[lostKey]lostEntry{}, refs: newReferences(),
 	}
 	a.report.Findings = map[AuditKind]int64{}
 	a.report.Seed = cfg.Sample.Seed
@@ -207,6 +213,8 @@ func (a *auditor) run(ctx context.Context) error {
 	if err := a.openState(ctx); err != nil {
 		return err
 	}
+	a.rows = a.readRows(ctx)
+	defer a.rows.stop()
 	for _, step := range []func(context.Context) error{
 		a.readWARCs, a.readAgain, a.leftovers, a.checkAnchors, a.compareCatalog,
 	} {
@@ -220,8 +228,17 @@ func (a *auditor) run(ctx context.Context) error {
 	return a.state.remove()
 }
 
-// find takes a finding.
+// find takes a finding of the goroutine that runs the audit. While WARCs are read
+// it goes among their results, so that findings come in the order of the log
+// however many are read at once.
 func (a *auditor) find(f AuditFinding) {
+	if a.pool == nil || !a.pool.found(f) {
+		a.tell(f)
+	}
+}
+
+// tell counts a finding and hands it on.
+func (a *auditor) tell(f AuditFinding) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.report.Findings[f.Kind]++

@@ -5,6 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/evidence"
@@ -41,34 +44,72 @@ func rowOfEntry(index int64, e *evidence.Entry) lookFacts {
 	return lookFacts{e.Manifest.Record, e.Manifest.SHA256, e.N, e.Offset, e.Length, e.Result, e.Status, index}
 }
 
+func rowOfSealed(l *catalog.SealedLook) lookFacts {
+	return lookFacts{l.ID, l.ManifestSHA256, l.N, l.Offset, l.Length, l.Result, l.Status, l.Index}
+}
+
 func rowOfCatalog(l *catalog.LookRow) lookFacts {
 	return lookFacts{l.ID, l.ManifestSHA256, l.N, l.Offset, l.Length, l.Result, l.Status, l.Index}
+}
+
+// catalogRows sums up the rows of sealed looks while WARCs are read. A sum that
+// differs from that of the log, perhaps because a seal came to its end meanwhile,
+// says nothing yet: compareLooks reads the rows of that WARC again.
+type catalogRows struct {
+	size   int64              // of the log when the reading began: later rows are passed over
+	have   map[string]*rowSum // by key of the WARC
+	count  int64
+	err    error
+	done   chan struct{}
+	cancel context.CancelFunc
+}
+
+// readRows begins to read the rows; nil if there is nothing to compare them with.
+func (a *auditor) readRows(ctx context.Context) *catalogRows {
+	if a.cfg.Catalog == nil || a.log == nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	r := &catalogRows{size: a.logSize, have: map[string]*rowSum{}, done: make(chan struct{}), cancel: cancel}
+	go func() {
+		defer close(r.done)
+		r.err = a.cfg.Catalog.SealedLooks(ctx, func(l catalog.SealedLook) error {
+			if l.Index >= r.size {
+				return nil
+			}
+			if r.have[l.WARC] == nil {
+				r.have[strings.Clone(l.WARC)] = &rowSum{}
+			}
+			r.have[l.WARC].add(rowOfSealed(&l))
+			r.count++
+			return nil
+		})
+	}()
+	return r
+}
+
+// stop ends the reading and waits for it.
+func (r *catalogRows) stop() {
+	if r != nil {
+		r.cancel()
+		<-r.done
+	}
 }
 
 // compareCatalog compares the catalog with log and store. Looks and WARCs that
 // were entered since the log was read are passed over.
 func (a *auditor) compareCatalog(ctx context.Context) error {
-	if a.cfg.Catalog == nil || a.log == nil {
+	if a.rows == nil {
 		return nil
 	}
+	if <-a.rows.done; a.rows.err != nil {
+		return a.rows.err
+	}
+	have := a.rows.have
+	a.report.Rows = a.rows.count
 	states, err := a.compareWARCs(ctx)
 	if err != nil {
 		return err
-	}
-	have := map[string]*rowSum{}
-	size := a.report.Checkpoint.Size
-	for row, err := range a.cfg.Catalog.Looks(ctx, catalog.LookFilter{State: catalog.LookSealed}) {
-		if err != nil {
-			return err
-		}
-		if row.Index >= size {
-			continue
-		}
-		if have[row.WARC] == nil {
-			have[row.WARC] = &rowSum{}
-		}
-		have[row.WARC].add(rowOfCatalog(&row))
-		a.report.Rows++
 	}
 	for _, key := range sortedKeys(a.warcs) {
 		w := a.warcs[key]
@@ -87,6 +128,9 @@ func (a *auditor) compareCatalog(ctx context.Context) error {
 	for _, key := range sortedKeys(have) {
 		a.find(AuditFinding{Kind: AuditCatalog, Object: key, Index: -1,
 			Detail: fmt.Sprintf("the catalog has %d looks in a WARC that neither log nor store knows", have[key].count)})
+	}
+	if err := a.compareLost(ctx); err != nil {
+		return err
 	}
 	return a.compareAnchors(ctx)
 }
@@ -184,8 +228,9 @@ func (a *auditor) compareLooks(ctx context.Context, w *auditWARC) error {
 			delete(rows, leaf.Index)
 		}
 	}
-	for _, row := range rows {
-		a.find(AuditFinding{Kind: AuditCatalog, Object: w.key, Index: row.Index, Source: row.Source, N: row.N,
+	for _, index := range slices.Sorted(maps.Keys(rows)) {
+		row := rows[index]
+		a.find(AuditFinding{Kind: AuditCatalog, Object: w.key, Index: index, Source: row.Source, N: row.N,
 			Detail: "the catalog has a row of this look, and the entry that it names is not that of a look in this WARC"})
 	}
 	return nil

@@ -179,7 +179,7 @@ func (a *auditor) leftovers(ctx context.Context) error {
 	for _, key := range a.strays {
 		a.find(AuditFinding{Kind: AuditStray, Object: key, Index: -1, Detail: "no part of an archive has such a name"})
 	}
-	for key := range a.sidecars {
+	for _, key := range sortedKeys(a.sidecars) {
 		if w := a.warcs[strings.TrimSuffix(key, ".cdxj")+".warc.gz"]; w == nil || !w.listed && w.file < 0 {
 			a.find(AuditFinding{Kind: AuditStray, Object: key, Index: -1, Detail: "it is the index of a WARC that is not there"})
 		}
@@ -187,7 +187,8 @@ func (a *auditor) leftovers(ctx context.Context) error {
 	if a.log == nil {
 		return nil // then no WARC has an entry
 	}
-	for key, w := range a.warcs {
+	for _, key := range sortedKeys(a.warcs) {
+		w := a.warcs[key]
 		if w.file >= 0 || pending[path.Base(key)] {
 			continue
 		}

@@ -64,10 +64,10 @@ func (a *auditor) openLog(ctx context.Context) error {
 		return unknown("the archive has a log and its public key was not given: WARCs are checked by themselves alone")
 	}
 	r := tlog.NewReader(a.cfg.Store, a.cfg.Key)
-	_, err := r.Checkpoint(ctx)
+	cp, err := r.Checkpoint(ctx)
 	switch {
 	case err == nil:
-		a.log = r
+		a.log, a.logSize = r, cp.Size
 		return nil
 	case errors.Is(err, tlog.ErrWrongKey), isCorrupt(err), errors.Is(err, store.ErrNotExist):
 	default:
@@ -99,7 +99,9 @@ func isCorrupt(err error) bool {
 // its last entry was met.
 func (a *auditor) readWARCs(ctx context.Context) error {
 	p, ctx := newPool(ctx, a)
+	a.pool = p
 	err := a.feed(ctx, p)
+	a.pool = nil
 	return p.wait(err)
 }
 
@@ -227,6 +229,7 @@ func (v *visitor) take(ctx context.Context, index int64, e *parsedEntry) error {
 		return v.file(ctx, index, &e.Entry)
 	case evidence.TypeLost:
 		a.count(func(r *AuditReport) { r.Lost++ })
+		a.addLost(index, &e.Entry)
 		a.numbers.add(numbered{source: e.Source, n: e.N, index: index, lost: true})
 	case evidence.TypeTombstone:
 		t := tombstone{index: index, sha256: e.SHA256, records: map[string]bool{}}
@@ -387,8 +390,9 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// auditJob is a WARC that is to be read.
+// auditJob is a WARC that is to be read, or a finding that comes between two.
 type auditJob struct {
+	finding   *AuditFinding
 	w         *auditWARC
 	file      int64 // index of its warcfile entry, -1 if it has none
 	claim     warcClaim
@@ -406,6 +410,7 @@ type auditJob struct {
 // which the WARCs were sent. It holds a few WARCs at a time.
 type pool struct {
 	a     *auditor
+	ended <-chan struct{} // closed when the audit is stopped, or a result could not be taken
 	order chan *auditJob
 	slots chan struct{}
 	g     *errgroup.Group
@@ -417,7 +422,7 @@ func newPool(ctx context.Context, a *auditor) (*pool, context.Context) {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	p := &pool{a: a, order: make(chan *auditJob, 2*workers), slots: make(chan struct{}, workers), g: g}
+	p := &pool{a: a, ended: ctx.Done(), order: make(chan *auditJob, 2*workers), slots: make(chan struct{}, workers), g: g}
 	g.Go(func() error { return p.collect(ctx) })
 	return p, ctx
 }
@@ -448,10 +453,26 @@ func (p *pool) send(ctx context.Context, job *auditJob) error {
 	return nil
 }
 
+// found puts a finding behind what was sent. It reports false if the pool ended.
+func (p *pool) found(f AuditFinding) bool {
+	job := &auditJob{finding: &f, done: make(chan struct{})}
+	close(job.done)
+	select {
+	case p.order <- job:
+		return true
+	case <-p.ended:
+		return false
+	}
+}
+
 // collect takes results until the order ends.
 func (p *pool) collect(ctx context.Context) error {
 	for job := range p.order {
 		<-job.done
+		if job.finding != nil {
+			p.a.tell(*job.finding)
+			continue
+		}
 		if job.result != nil || job.kept != nil { // also when the audit was stopped meanwhile
 			if err := p.a.take(job); err != nil {
 				return err

@@ -2,9 +2,12 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/fineprint-archive/fineprint/archive/store"
 	"github.com/fineprint-archive/fineprint/warc"
@@ -119,7 +122,9 @@ func (d *warcReading) refer(m *warc.Manifest, seen []seenMember, f AuditFinding)
 // finish judges what is left when the whole file was read.
 func (d *warcReading) finish() {
 	w := d.job.w
-	for id, e := range d.expected {
+	missing := slices.SortedFunc(maps.Keys(d.expected), func(x, y recordID) int { return cmp.Compare(d.expected[x].index, d.expected[y].index) })
+	for _, id := range missing {
+		e := d.expected[id]
 		f := AuditFinding{Kind: AuditLook, Object: w.key, Index: e.index, Source: e.source, N: e.n}
 		if d.job.withdrawn[id.String()] {
 			d.r.gone++
@@ -133,7 +138,9 @@ func (d *warcReading) finish() {
 	if d.r.records == 0 {
 		d.find(AuditFinding{Kind: AuditWARC, Object: w.key, Index: d.job.file, Detail: "it holds no record"})
 	}
-	for id, records := range d.open {
+	left := slices.SortedFunc(maps.Keys(d.open), func(x, y recordID) int { return cmp.Compare(d.open[x][0].at.Offset, d.open[y][0].at.Offset) })
+	for _, id := range left {
+		records := d.open[id]
 		d.find(AuditFinding{Kind: AuditUnlogged, Object: w.key, Index: -1,
 			Detail: fmt.Sprintf("%d records belong to a look without a manifest (%s)", len(records), id)})
 	}

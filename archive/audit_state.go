@@ -32,13 +32,14 @@ type auditState struct {
 
 // stateHead is the first line.
 type stateHead struct {
-	Audit  int       `json:"audit"` // version of the file: 1
+	Audit  int       `json:"audit"` // version of the file: 2
 	Log    string    `json:"log"`   // name and hash of the key; "" without a log
 	Size   int64     `json:"size"`  // of the log when the audit began
 	Root   string    `json:"root"`
 	Since  time.Time `json:"since"`
 	Sample string    `json:"sample"`
 	Seed   uint64    `json:"seed"`
+	Decode bool      `json:"decode"`
 	Begun  time.Time `json:"begun"`
 }
 
@@ -114,8 +115,8 @@ func (a *auditor) stateHead(ctx context.Context) (stateHead, error) {
 		return stateHead{}, err
 	}
 	return stateHead{
-		Audit: 1, Log: fmt.Sprintf("%s+%08x", a.cfg.Key.Name(), a.cfg.Key.KeyHash()), Size: cp.Size, Root: hex.EncodeToString(cp.Root[:]),
-		Since: a.cfg.Since, Sample: fmt.Sprint(a.cfg.Sample.WARCs, " ", a.cfg.Sample.Percent), Seed: a.report.Seed, Begun: time.Now().UTC(),
+		Audit: 2, Log: fmt.Sprintf("%s+%08x", a.cfg.Key.Name(), a.cfg.Key.KeyHash()), Size: cp.Size, Root: hex.EncodeToString(cp.Root[:]),
+		Since: a.cfg.Since, Sample: fmt.Sprint(a.cfg.Sample.WARCs, " ", a.cfg.Sample.Percent), Seed: a.report.Seed, Decode: a.cfg.Decode, Begun: time.Now().UTC(),
 	}, nil
 }
 
@@ -148,7 +149,7 @@ func (s *auditState) read(now stateHead, seed uint64) (have stateHead, goOn bool
 	if err != nil || json.Unmarshal(line, &have) != nil {
 		return have, false, nil
 	}
-	if have.Audit != now.Audit || have.Log != now.Log || !have.Since.Equal(now.Since) || have.Sample != now.Sample || seed != 0 && have.Seed != seed {
+	if have.Audit != now.Audit || have.Log != now.Log || !have.Since.Equal(now.Since) || have.Sample != now.Sample || have.Decode != now.Decode || seed != 0 && have.Seed != seed {
 		return have, false, nil
 	}
 	for {

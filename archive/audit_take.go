@@ -110,16 +110,16 @@ func (a *auditor) take(job *auditJob) error {
 	w.state = warcBad
 	if r.altered != "" {
 		if a.log == nil {
-			a.find(AuditFinding{Kind: AuditWARC, Object: w.key, Index: -1, Detail: r.altered})
+			a.tell(AuditFinding{Kind: AuditWARC, Object: w.key, Index: -1, Detail: r.altered})
 		}
 		return nil // readAgain says which looks that concerns
 	}
 	for i, f := range r.findings {
 		if i == maxLookFindings {
-			a.find(AuditFinding{Kind: f.Kind, Object: w.key, Index: -1, Detail: fmt.Sprintf("and %d findings more in this WARC", len(r.findings)-i)})
+			a.tell(AuditFinding{Kind: f.Kind, Object: w.key, Index: -1, Detail: fmt.Sprintf("and %d findings more in this WARC", len(r.findings)-i)})
 			break
 		}
-		a.find(f)
+		a.tell(f)
 	}
 	complete := a.refs.take(r)
 	if len(r.findings) > 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -78,6 +77,8 @@ type warcReading struct {
 	declared map[warc.Digest]bool
 	lines    []warc.CDXJLine
 	block    []byte // of the manifest at hand
+	leaf     []byte // likewise, of its entry
+	payload  *payloadReader
 }
 
 // seenMember is a record of a look whose manifest was not met.
@@ -86,6 +87,7 @@ type seenMember struct {
 	at     warc.Placed
 	typ    string
 	refers string // the record that a revisit record names
+	sums   *payloadSums
 }
 
 // readWARC reads a WARC and compares it with its entries and its index. The
@@ -94,6 +96,7 @@ func (a *auditor) readWARC(ctx context.Context, job *auditJob) (*warcResult, err
 	d := &warcReading{
 		job: job, r: &warcResult{}, name: path.Base(job.w.key), expected: make(map[recordID]*auditEntry, len(job.entries)),
 		open: map[recordID][]seenMember{}, bodies: map[recordID]bool{}, declared: map[warc.Digest]bool{},
+		payload: newPayloadReader(a.cfg.Decode),
 	}
 	for i := range job.entries {
 		d.expected[job.entries[i].manifest] = &job.entries[i]
@@ -206,7 +209,7 @@ func (d *warcReading) record(rec *warc.Record) error {
 		d.r.declared = append(d.r.declared, sum)
 		return d.other(rec)
 	}
-	line, ok, err := warc.IndexRecord(rec, d.name)
+	line, ok, err := d.index(rec)
 	if err != nil {
 		return err
 	}
@@ -221,6 +224,14 @@ func (d *warcReading) record(rec *warc.Record) error {
 		return err
 	}
 	return d.member(rec, manifest)
+}
+
+// index makes the line of a record, and reads the payload of a response.
+func (d *warcReading) index(rec *warc.Record) (warc.CDXJLine, bool, error) {
+	if rec.Type() == warc.TypeResponse {
+		return d.response(rec)
+	}
+	return warc.IndexRecord(rec, d.name)
 }
 
 // other takes a record of no look.
@@ -255,6 +266,7 @@ func (d *warcReading) member(rec *warc.Record, manifest string) error {
 	m := seenMember{id: id, at: placedOf(rec), typ: rec.Type()}
 	switch m.typ {
 	case warc.TypeResponse:
+		m.sums = d.payload.sums
 		d.bodies[id] = true
 		d.r.bodies = append(d.r.bodies, id)
 	case warc.TypeRevisit:
@@ -292,7 +304,7 @@ func (d *warcReading) manifest(rec *warc.Record) error {
 	if entry != nil {
 		f.Index, f.Source, f.N = entry.index, entry.source, entry.n
 	}
-	m, err := readManifest(d.block, entry != nil)
+	m, err := warc.ParseManifest(d.block)
 	if err != nil {
 		if errors.Is(err, warc.ErrNewer) {
 			f.Kind = AuditNewer
@@ -306,22 +318,12 @@ func (d *warcReading) manifest(rec *warc.Record) error {
 	members := d.open[id]
 	delete(d.open, id)
 	d.members(m, members, f)
+	d.payloads(m, members, f)
 	d.refer(m, members, f)
 	if !m.Declaration.IsZero() && !d.declared[m.Declaration] {
 		d.r.needs = append(d.r.needs, need{m.Declaration, f})
 	}
 	return nil
-}
-
-// readManifest reads a manifest. That it has the one form in which manifests are
-// written is asked only of one that has no entry: with an entry the digest of
-// its bytes is compared.
-func readManifest(data []byte, logged bool) (*warc.Manifest, error) {
-	m := new(warc.Manifest)
-	if !logged || json.Unmarshal(data, m) != nil || m.Version != warc.ManifestVersion {
-		return warc.ParseManifest(data)
-	}
-	return m, nil
 }
 
 // entry compares the entry of a look with the one that its manifest gives.
@@ -338,23 +340,31 @@ func (d *warcReading) entry(rec *warc.Record, m *warc.Manifest, logged *auditEnt
 		d.find(f)
 		return
 	}
-	e, err := evidence.FromManifest(m, rec.ID(), rec.SHA256, evidence.Place{WARC: d.job.w.key, Offset: rec.Offset, Length: rec.Length})
-	if err == nil && logged.commitment != "" {
-		e = committed(e, logged)
-	}
-	var leaf []byte
-	if err == nil {
-		leaf, err = e.Encode()
+	at := evidence.Place{WARC: d.job.w.key, Offset: rec.Offset, Length: rec.Length}
+	var err error
+	if logged.commitment == "" {
+		d.leaf, err = evidence.AppendLeaf(d.leaf[:0], m, rec.ID(), rec.SHA256, at)
+	} else {
+		d.leaf, err = committedLeaf(m, rec, at, logged)
 	}
 	switch {
 	case err != nil:
 		f.Kind, f.Detail = AuditEntry, "its manifest gives no entry: "+err.Error()
-	case sha256.Sum256(leaf) != logged.leaf:
+	case sha256.Sum256(d.leaf) != logged.leaf:
 		f.Kind, f.Detail = AuditEntry, "its manifest gives another entry than the one in the log"
 	default:
 		return
 	}
 	d.find(f)
+}
+
+// committedLeaf returns the leaf of a look at a private source.
+func committedLeaf(m *warc.Manifest, rec *warc.Record, at evidence.Place, logged *auditEntry) ([]byte, error) {
+	e, err := evidence.FromManifest(m, rec.ID(), rec.SHA256, at)
+	if err != nil {
+		return nil, err
+	}
+	return committed(e, logged).Encode()
 }
 
 // committed gives an entry the commitments of the logged one, without whose salt

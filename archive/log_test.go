@@ -58,6 +58,43 @@ func (b *logBench) config(step func(string)) archive.Config {
 		Log: &archive.LogConfig{Mutable: b.mutable, Signer: b.key.Signer, Verifier: b.key.Verifier, Place: b.place}}
 }
 
+// older returns the configuration of a version of the program without a log.
+func (b *logBench) older() archive.Config {
+	c := b.config(nil)
+	c.Log = nil
+	return c
+}
+
+// fill opens the archive, seals a WARC for each of the numbers with so many
+// looks, and closes it.
+func (b *logBench) fill(t *testing.T, c archive.Config, looks ...int) {
+	t.Helper()
+	a, err := archive.Open(t.Context(), c)
+	must(t, err)
+	for _, n := range looks {
+		for range n {
+			b.look(t, a)
+		}
+		seal(t, a)
+	}
+	must(t, a.Close())
+}
+
+// fillAndDie is fill for one WARC by a process that dies at the step of its
+// seal.
+func (b *logBench) fillAndDie(t *testing.T, step string, looks int) *die {
+	t.Helper()
+	d := &die{}
+	a := b.open(t, d.at)
+	for range looks {
+		b.look(t, a)
+	}
+	d.step = step
+	d.run(func() { seal(t, a) })
+	must(t, a.Close())
+	return d
+}
+
 func (b *logBench) open(t *testing.T, step func(string)) *archive.Archive {
 	t.Helper()
 	a, err := archive.Open(t.Context(), b.config(step))
@@ -193,17 +230,7 @@ func (b *logBench) keys(t *testing.T, prefix string) []string {
 // rebuilds wants a rebuilt catalog to have the same dump.
 func (b *logBench) rebuilds(t *testing.T) {
 	t.Helper()
-	again, err := catalog.Open(t.Context(), filepath.Join(t.TempDir(), "again.sqlite"), catalog.Options{})
-	must(t, err)
-	_, err = archive.Rebuild(t.Context(), b.store, again, b.key.Verifier, nil)
-	must(t, err)
-	var got, want bytes.Buffer
-	must(t, again.Dump(t.Context(), &got))
-	must(t, b.db.Dump(t.Context(), &want))
-	must(t, again.Close())
-	if !bytes.Equal(got.Bytes(), want.Bytes()) || want.Len() == 0 {
-		t.Errorf("rebuilt:\n%s\nlive:\n%s", got.Bytes(), want.Bytes())
-	}
+	wantRebuilt(t, b.store, b.db, b.key.Verifier)
 }
 
 // kinds lists the types of all entries, in their order.
@@ -227,14 +254,7 @@ func (b *logBench) kinds(t *testing.T) string {
 func TestLogEntries(t *testing.T) {
 	t.Parallel()
 	b := newLogBench(t)
-	a := b.open(t, nil)
-	for _, looks := range []int{3, 1, 0, 2} {
-		for range looks {
-			b.look(t, a)
-		}
-		seal(t, a)
-	}
-	must(t, a.Close())
+	b.fill(t, b.config(nil), 3, 1, 0, 2)
 	b.check(t, 6)
 	want := "look 1, look 2, look 3, warcfile, look 4, warcfile, look 5, look 6, warcfile"
 	if got := b.kinds(t); got != want {
@@ -251,42 +271,19 @@ func TestLogCrash(t *testing.T) {
 			t.Run(first+" "+second, func(t *testing.T) {
 				t.Parallel()
 				b := newLogBench(t)
-				a := b.open(t, nil)
-				b.look(t, a)
-				seal(t, a)
-				must(t, a.Close())
+				b.fill(t, b.config(nil), 1)
 				b.grew(t)
-
-				d := &die{}
-				a = b.open(t, d.at)
-				b.look(t, a)
-				b.look(t, a)
-				d.step = first
-				d.run(func() { seal(t, a) })
-				if !d.dead {
+				if d := b.fillAndDie(t, first, 2); !d.dead {
 					t.Fatalf("step %s never came", first)
 				}
-				must(t, a.Close())
 				b.grew(t)
-				if second != "" {
-					d = &die{}
-					a = b.open(t, d.at)
-					b.look(t, a)
-					d.step, d.n = second, 1
-					d.run(func() { seal(t, a) })
-					must(t, a.Close())
-					b.grew(t)
-				}
-
-				a = b.open(t, nil)
-				seal(t, a)
-				b.look(t, a)
-				seal(t, a)
-				must(t, a.Close())
 				want := int64(4)
 				if second != "" {
+					b.fillAndDie(t, second, 1)
+					b.grew(t)
 					want++
 				}
+				b.fill(t, b.config(nil), 0, 1)
 				b.check(t, want)
 			})
 		}
@@ -301,15 +298,7 @@ func TestLogCrashElsewhere(t *testing.T) {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			b := newLogBench(t)
-			plain := b.config(nil)
-			plain.Log = nil
-			a, err := archive.Open(t.Context(), plain)
-			must(t, err)
-			b.look(t, a)
-			b.look(t, a)
-			seal(t, a)
-			must(t, a.Close())
-
+			b.fill(t, b.older(), 2)
 			d := &die{step: step}
 			if strings.HasPrefix(step, "log-") {
 				d.n = 2 // the first is the creation of the log
@@ -321,11 +310,7 @@ func TestLogCrashElsewhere(t *testing.T) {
 			})
 			b.grew(t)
 
-			third := b.with(t, "third")
-			a = third.open(t, nil)
-			b.look(t, a)
-			seal(t, a)
-			must(t, a.Close())
+			b.fill(t, b.with(t, "third").config(nil), 1)
 			b.check(t, 3)
 		})
 	}
@@ -343,10 +328,7 @@ func TestLogCrashAtCreation(t *testing.T) {
 				a, err := archive.Open(t.Context(), b.with(t, "dead").config(d.at))
 				t.Errorf("Open behind step %s: %v, %v", step, a, err)
 			})
-			a := b.open(t, nil)
-			b.look(t, a)
-			seal(t, a)
-			must(t, a.Close())
+			b.fill(t, b.config(nil), 1)
 			b.check(t, 1)
 		})
 	}
@@ -357,15 +339,7 @@ func TestLogCrashAtCreation(t *testing.T) {
 func TestLogOfOlderArchive(t *testing.T) {
 	t.Parallel()
 	b := newLogBench(t)
-	plain := b.config(nil)
-	plain.Log = nil
-	a, err := archive.Open(t.Context(), plain)
-	must(t, err)
-	for range 5 {
-		b.look(t, a)
-		seal(t, a)
-	}
-	must(t, a.Close())
+	b.fill(t, b.older(), 1, 1, 1, 1, 1)
 	var wg sync.WaitGroup
 	for i := range 3 {
 		other := b.with(t, fmt.Sprint("spool", i))
@@ -393,12 +367,7 @@ func TestLogPendingOfOlderVersion(t *testing.T) {
 	t.Parallel()
 	for _, step := range []string{"append", "log-tiles"} {
 		b := newLogBench(t)
-		d := &die{}
-		a := b.open(t, d.at)
-		b.look(t, a)
-		d.step = step
-		d.run(func() { seal(t, a) })
-		must(t, a.Close())
+		b.fillAndDie(t, step, 1)
 		keys := b.keys(t, "pending/")
 		if len(keys) != 1 {
 			t.Fatalf("pending behind step %s: %q", step, keys)
@@ -409,9 +378,7 @@ func TestLogPendingOfOlderVersion(t *testing.T) {
 			_, err = b.mutable.PutIfMatch(t.Context(), keys[0], bytes.Replace(data, []byte("test/1"), []byte("test/0"), 1), tag)
 			must(t, err)
 		}
-		a = b.open(t, nil)
-		seal(t, a)
-		must(t, a.Close())
+		b.fill(t, b.config(nil), 0)
 		if got, want := b.entry(t, 0).Tool, map[bool]string{true: "test/0", false: "test/1"}[step == "append"]; got != want {
 			t.Errorf("behind step %s the entry was made by %s, want %s", step, got, want)
 		}
@@ -427,13 +394,7 @@ func TestLogEnteredMeanwhile(t *testing.T) {
 	b := newLogBenchOn(t, m, m.Mutable())
 	third := b.with(t, "third")
 	c := third.open(t, nil)
-	plain := b.config(nil)
-	plain.Log = nil
-	a, err := archive.Open(t.Context(), plain)
-	must(t, err)
-	b.look(t, a)
-	seal(t, a)
-	must(t, a.Close())
+	b.fill(t, b.older(), 1)
 
 	second := b.with(t, "second")
 	entered := false
@@ -445,7 +406,7 @@ func TestLogEnteredMeanwhile(t *testing.T) {
 		must(t, second.open(t, nil).Close())
 	}
 	grown := false
-	a = b.open(t, func(step string) {
+	a := b.open(t, func(step string) {
 		if step != "append" || grown {
 			return
 		}
@@ -467,17 +428,8 @@ func TestLogEnteredMeanwhile(t *testing.T) {
 func TestLogWithoutTrace(t *testing.T) {
 	t.Parallel()
 	b := newLogBench(t)
-	a := b.open(t, nil)
-	b.look(t, a)
-	seal(t, a)
-	must(t, a.Close())
-	plain := b.config(nil)
-	plain.Log = nil
-	a, err := archive.Open(t.Context(), plain) // its entries are never made
-	must(t, err)
-	b.look(t, a)
-	seal(t, a)
-	must(t, a.Close())
+	b.fill(t, b.config(nil), 1)
+	b.fill(t, b.older(), 1) // its entries are never made
 	must(t, b.db.Write(t.Context(), func(ctx context.Context, tx *catalog.Tx) error {
 		_, err := tx.Exec(ctx, "UPDATE warcs SET log_index = -1")
 		if err == nil {
@@ -499,21 +451,12 @@ func TestLogCrashAndRebuild(t *testing.T) {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			b := newLogBench(t)
-			d := &die{}
-			a := b.open(t, d.at)
-			b.look(t, a)
-			d.step = step
-			d.run(func() { seal(t, a) })
-			must(t, a.Close())
-			again, err := catalog.Open(t.Context(), filepath.Join(t.TempDir(), "again.sqlite"), catalog.Options{})
-			must(t, err)
-			t.Cleanup(func() { must(t, again.Close()) })
-			_, err = archive.Rebuild(t.Context(), b.store, again, b.key.Verifier, nil)
+			b.fillAndDie(t, step, 1)
+			again := openCatalog(t, filepath.Join(t.TempDir(), "again.sqlite"))
+			_, err := archive.Rebuild(t.Context(), b.store, again, b.key.Verifier, nil)
 			must(t, err)
 			b.db = again
-			a = b.open(t, nil)
-			seal(t, a)
-			must(t, a.Close())
+			b.fill(t, b.config(nil), 0)
 			b.check(t, 1)
 		})
 	}
@@ -555,15 +498,7 @@ func TestLogDamagedObject(t *testing.T) {
 	b := newLogBenchOn(t, m, m.Mutable())
 	var said bytes.Buffer
 	b.logger = slog.New(slog.NewTextHandler(&said, nil))
-	plain := b.config(nil)
-	plain.Log = nil
-	a, err := archive.Open(t.Context(), plain)
-	must(t, err)
-	for range 2 {
-		b.look(t, a)
-		seal(t, a)
-	}
-	must(t, a.Close())
+	b.fill(t, b.older(), 1, 1)
 	for _, key := range b.keys(t, "warc/") {
 		if strings.HasSuffix(key, ".warc.gz") {
 			m.hole = key

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/fineprint-archive/fineprint/archive"
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/store"
@@ -88,17 +90,50 @@ func (b *bench) check(t *testing.T, k int64) {
 	if len(files) > 0 {
 		t.Errorf("the spool holds %q", files)
 	}
-	again, err := catalog.Open(t.Context(), filepath.Join(t.TempDir(), "again.sqlite"), catalog.Options{})
-	must(t, err)
-	_, err = archive.Rebuild(t.Context(), b.store, again, nil, nil)
+	wantRebuilt(t, b.store, b.db, nil)
+}
+
+// wantRebuilt wants a catalog that is made again from the store to have the same
+// dump, and returns it.
+func wantRebuilt(t *testing.T, s store.Store, db *catalog.DB, key note.Verifier) []byte {
+	t.Helper()
+	again := openCatalog(t, filepath.Join(t.TempDir(), "again.sqlite"))
+	_, err := archive.Rebuild(t.Context(), s, again, key, nil)
 	must(t, err)
 	var got, want bytes.Buffer
 	must(t, again.Dump(t.Context(), &got))
-	must(t, b.db.Dump(t.Context(), &want))
-	must(t, again.Close())
+	must(t, db.Dump(t.Context(), &want))
 	if !bytes.Equal(got.Bytes(), want.Bytes()) || want.Len() == 0 {
 		t.Errorf("rebuilt:\n%s\nlive:\n%s", got.Bytes(), want.Bytes())
 	}
+	return want.Bytes()
+}
+
+// sealThrough lets a seal of one look meet a fault once, which it must get over,
+// and that of a second look meet it at every request. It returns the error of
+// the latter and what lies in the spool behind it.
+func (b *bench) sealThrough(t *testing.T, a *archive.Archive, proxy *faultproxy.Proxy, fault faultproxy.Fault) (left []string, err error) {
+	t.Helper()
+	b.look(t, a)
+	fault.Times = 1
+	proxy.Set(fault)
+	if _, err := a.Seal(t.Context()); err != nil {
+		t.Errorf("Seal with one fault: %v", err)
+	}
+	b.look(t, a)
+	fault.Times = -1
+	proxy.Set(fault)
+	_, sealErr := a.Seal(t.Context())
+	proxy.Set()
+	left, err = filepath.Glob(filepath.Join(b.spool, "*.warc.gz"))
+	must(t, err)
+	return left, sealErr
+}
+
+// staysInSpool reports whether an error says that the store does not answer and
+// the one WARC that is left waits for it.
+func staysInSpool(err error, left []string) bool {
+	return errors.Is(err, store.ErrUnavailable) && strings.Contains(err.Error(), "it stays in the spool") && len(left) == 1
 }
 
 // A server that falls silent while a WARC or its index is stored, before or
@@ -119,25 +154,13 @@ func TestSealStalls(t *testing.T) {
 				must(t, err)
 				b := newBench(t, bucket)
 				a := b.open(t)
-				b.look(t, a)
-				fault := faultproxy.Fault{Method: "PUT", Path: path, Kind: kind, Times: 1}
-				proxy.Set(fault)
-				if _, err := a.Seal(t.Context()); err != nil {
-					t.Errorf("Seal with one silence: %v", err)
-				}
-				b.look(t, a)
-				fault.Times = -1
-				proxy.Set(fault)
-				_, err = a.Seal(t.Context())
-				left, globErr := filepath.Glob(filepath.Join(b.spool, "*.warc.gz"))
-				must(t, globErr)
-				if kind == faultproxy.Stall && (!errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "it stays in the spool") || len(left) != 1) {
+				left, err := b.sealThrough(t, a, proxy, faultproxy.Fault{Method: "PUT", Path: path, Kind: kind})
+				if kind == faultproxy.Stall && !staysInSpool(err, left) {
 					t.Errorf("Seal with a silent server: error %v, spool %q", err, left)
 				}
 				if err == nil && len(left) > 0 {
 					t.Errorf("Seal gave no error and left %q", left)
 				}
-				proxy.Set()
 				must(t, a.Close())
 				a = b.open(t)
 				_, err = a.Seal(t.Context())

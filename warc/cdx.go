@@ -3,6 +3,7 @@ package warc
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ func Index(rd *Reader, filename string) ([]CDXJLine, error) {
 		if err != nil {
 			return nil, fmt.Errorf("index %s: %w", filename, err)
 		}
-		line, ok, err := indexRecord(rec)
+		line, ok, err := indexRecord(rec, nil)
 		if err != nil {
 			return nil, fmt.Errorf("index %s: %w", filename, err)
 		}
@@ -34,8 +35,8 @@ func Index(rd *Reader, filename string) ([]CDXJLine, error) {
 }
 
 // indexRecord makes the line of a record. ok is false if it gets none.
-func indexRecord(rec *Record) (line CDXJLine, ok bool, err error) {
-	if line, ok, err = describeRecord(rec); err != nil || !ok {
+func indexRecord(rec *Record, visit payloadVisitor) (line CDXJLine, ok bool, err error) {
+	if line, ok, err = describeRecord(rec, visit); err != nil || !ok {
 		return line, false, err
 	}
 	if err := rec.Finish(); err != nil {
@@ -45,8 +46,12 @@ func indexRecord(rec *Record) (line CDXJLine, ok bool, err error) {
 	return line, line.Length > 0, nil
 }
 
-// describeRecord makes the line of a record but for its length.
-func describeRecord(rec *Record) (line CDXJLine, ok bool, err error) {
+// payloadVisitor is given the header block of an HTTP message and its payload.
+type payloadVisitor func(head []byte, payload io.Reader)
+
+// describeRecord makes the line of a record but for its length, and has visit,
+// which may be nil, read the payload on the way.
+func describeRecord(rec *Record, visit payloadVisitor) (line CDXJLine, ok bool, err error) {
 	typ := rec.Type()
 	uri := rec.TargetURI()
 	if typ != TypeResponse && typ != TypeRevisit && typ != TypeResource || !CDXJIndexable(uri) {
@@ -60,7 +65,7 @@ func describeRecord(rec *Record) (line CDXJLine, ok bool, err error) {
 	}
 	line.MIME = mediaType(rec.Header.Get(fieldContentType))
 	if rec.isHTTP() {
-		if line.Status, line.MIME, err = describeHTTP(rec); err != nil {
+		if line.Status, line.MIME, err = describeHTTP(rec, visit); err != nil {
 			return line, false, err
 		}
 	}
@@ -72,10 +77,14 @@ func describeRecord(rec *Record) (line CDXJLine, ok bool, err error) {
 
 // describeHTTP returns status and media type of a response. A header block that
 // makes no sense has neither; only what ends the reading of the file is an error.
-func describeHTTP(rec *Record) (int, string, error) {
-	head, _, err := rec.head()
+func describeHTTP(rec *Record, visit payloadVisitor) (status int, mime string, err error) {
+	head, body, err := rec.head()
 	if err == nil {
-		return statusOf(head), mediaType(headValue(head, "Content-Type")), nil
+		status, mime = statusOf(head), mediaType(headValue(head, "Content-Type"))
+		if visit != nil {
+			visit(head, entityBody(head, body))
+		}
+		return status, mime, nil
 	}
 	if _, bad := errors.AsType[*FormatError](err); rec.stream != nil && (bad || rec.stream.rd.src.err != nil) {
 		return 0, "", err

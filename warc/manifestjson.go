@@ -57,6 +57,14 @@ func ParseManifest(b []byte) (*Manifest, error) {
 	if len(b) > MaxManifest {
 		return nil, fmt.Errorf("manifest: %d bytes, more than %d", len(b), MaxManifest)
 	}
+	if m, ok := scanManifest(b); ok {
+		return m, nil
+	}
+	return parseManifest(b)
+}
+
+// parseManifest is ParseManifest for any manifest.
+func parseManifest(b []byte) (*Manifest, error) {
 	var head struct {
 		Version int    `json:"v"`
 		Type    string `json:"type"`

@@ -86,7 +86,10 @@ func FuzzManifest(f *testing.F) {
 	f.Add([]byte(`{"v":2}`))
 	f.Add([]byte(`{"v":1,"type":"look","detail":"\ufffd"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := ParseManifest(b)
+		m, err := parseManifest(b)
+		if scanned, ok := scanManifest(b); ok && (err != nil || !cmp.Equal(scanned, m)) {
+			t.Fatalf("scanManifest took %q, parseManifest says %v\n%s", b, err, cmp.Diff(m, scanned))
+		}
 		if err != nil {
 			return
 		}

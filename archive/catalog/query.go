@@ -64,6 +64,24 @@ func each(ctx context.Context, q Querier, f func(scan func(...any) error) error,
 	return rows.Err()
 }
 
+// collect returns the rows of a query, each read into what dest names of it.
+func collect[T any](ctx context.Context, q Querier, dest func(*T) []any, query string, args ...any) ([]T, error) {
+	var list []T
+	err := each(ctx, q, func(scan func(...any) error) error {
+		var row T
+		err := scan(dest(&row)...)
+		list = append(list, row)
+		return err
+	}, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// column is the dest of rows that are one value each.
+func column[T any](v *T) []any { return []any{v} }
+
 // values returns "($1, $2), ($3, $4)" for rows of columns. On SQLite it is
 // "(?, ?), (?, ?)": the driver looks for each name among all that came before.
 func (db *DB) values(rows, columns int) string {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -101,7 +102,10 @@ type TLS struct {
 // RFC 8785 (keys sorted, no white space, only what must be escaped is). Text that
 // is not UTF-8, a field that the type does not have, a missing one and a value
 // outside its rules are errors; they never quote an address.
-func (e Entry) Encode() ([]byte, error) {
+func (e Entry) Encode() ([]byte, error) { return e.appendTo(nil) }
+
+// appendTo is Encode behind what b holds.
+func (e *Entry) appendTo(b []byte) ([]byte, error) {
 	e.Version = EntryVersion
 	if !e.Time.IsZero() {
 		e.Time = e.Time.UTC()
@@ -109,15 +113,15 @@ func (e Entry) Encode() ([]byte, error) {
 	if err := e.check(); err != nil {
 		return nil, fmt.Errorf("entry of type %q: %w", e.Type, err)
 	}
-	b, err := marshalCanonical(e)
-	if err != nil {
-		return nil, fmt.Errorf("entry of type %q: %w", e.Type, err)
+	out := appendEntry(slices.Grow(b, usualEntry), e)
+	if n := len(out) - len(b); n > MaxEntry {
+		return nil, fmt.Errorf("entry of type %q: %d bytes, a leaf has at most %d", e.Type, n, MaxEntry)
 	}
-	if len(b) > MaxEntry {
-		return nil, fmt.Errorf("entry of type %q: %d bytes, a leaf has at most %d", e.Type, len(b), MaxEntry)
-	}
-	return b, nil
+	return out, nil
 }
+
+// usualEntry is what most entries do not exceed, in bytes.
+const usualEntry = 1536
 
 // ParseEntry reads what Encode wrote, and nothing else: an entry has one form, so
 // unknown, doubled, unsorted or misplaced keys, spaces, other spellings of a

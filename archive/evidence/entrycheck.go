@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -35,42 +34,33 @@ var typeFields = map[Type]fieldSet{
 	TypeSuccession: {must: []string{"time"}, may: []string{"checkpoint", "origin", "vkey"}},
 }
 
-// values holds the closed lists and forms of text fields.
-var (
-	errorCode  = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
-	sourceID   = regexp.MustCompile(`^([0-9A-Za-z._-]{1,64}|private:[0-9a-f]{64})$`)
-	recordID   = regexp.MustCompile(`^urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-	scheme     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
-	commitment = regexp.MustCompile(`^private:[0-9a-f]{64}$`)
-)
-
 // maxInt is the first integer that not every JSON reader can hold (RFC 8259,
 // section 6).
 const maxInt = 1 << 53
 
 // check says what is wrong with an entry. Errors name keys, never addresses.
+// Every entry of a log goes through it, so it asks nothing of reflection.
 func (e *Entry) check() error {
-	set, known := typeFields[e.Type]
+	set, known := typeMasks[e.Type]
 	if !known {
 		return fmt.Errorf("no such type")
 	}
-	v := reflect.ValueOf(e).Elem()
-	for i := range v.NumField() {
-		key := entryKeys[i]
-		present := !v.Field(i).IsZero()
+	for i, state := range e.states() {
+		mask := fieldMask(1) << i
 		switch {
-		case key == "v" || key == "type":
-		case present && !slices.Contains(set.must, key) && !slices.Contains(set.may, key):
-			return fmt.Errorf("%s does not belong to this type", key)
-		case !present && slices.Contains(set.must, key):
-			return fmt.Errorf("%s is missing", key)
-		}
-		if err := checkValue(v.Field(i)); err != nil {
-			return fmt.Errorf("%s: %w", key, err)
+		case state != absent && set.must&mask == 0 && set.may&mask == 0:
+			return fmt.Errorf("%s does not belong to this type", entryKeys[i])
+		case state == absent && set.must&mask != 0:
+			return fmt.Errorf("%s is missing", entryKeys[i])
+		case state > present:
+			return fmt.Errorf("%s: %s", entryKeys[i], faults[state])
 		}
 	}
 	return e.checkRules()
 }
+
+// entryFields is the number of fields of an Entry.
+const entryFields = 39
 
 // entryKeys are the JSON keys of an Entry, in the order of its fields.
 var entryKeys = func() (keys []string) {
@@ -82,26 +72,90 @@ var entryKeys = func() (keys []string) {
 	return keys
 }()
 
-// checkValue holds what is true of all values of a kind.
-func checkValue(v reflect.Value) error {
-	if d, ok := v.Interface().(warc.Digest); ok {
-		whole := d.IsZero() || d.Algorithm == warc.SHA256 && len(d.Sum) == sha256.Size || d.Algorithm == warc.SHA1 && len(d.Sum) == sha1.Size
-		if !whole {
-			return fmt.Errorf("not a digest")
+// fieldMask is a set of fields of an Entry: bit i stands for entryKeys[i].
+type fieldMask uint64
+
+// typeMasks is typeFields as sets of bits. All types have v and type.
+var typeMasks = func() map[Type]struct{ must, may fieldMask } {
+	masks := make(map[Type]struct{ must, may fieldMask }, len(typeFields))
+	for typ, set := range typeFields {
+		m := masks[typ]
+		for i, key := range entryKeys {
+			switch {
+			case slices.Contains(set.must, key):
+				m.must |= 1 << i
+			case slices.Contains(set.may, key), key == "v", key == "type":
+				m.may |= 1 << i
+			}
 		}
-		return nil
+		masks[typ] = m
 	}
-	switch v.Kind() {
-	case reflect.String:
-		if !utf8.ValidString(v.String()) {
-			return fmt.Errorf("not UTF-8")
-		}
-	case reflect.Int, reflect.Int64:
-		if v.Int() < 0 || v.Int() >= maxInt {
-			return fmt.Errorf("%d is not between 0 and 2^53", v.Int())
-		}
+	return masks
+}()
+
+// fieldState says what stands in a field, as far as all values of its kind are
+// judged alike.
+type fieldState byte
+
+const (
+	absent fieldState = iota
+	present
+	notUTF8 // this and those below: present, and wrong
+	notInt
+	notDigest
+)
+
+// faults says what is wrong, by state.
+var faults = [...]string{notUTF8: "not UTF-8", notInt: "not between 0 and 2^53", notDigest: "not a digest"}
+
+// states returns the state of each field, in their order. A test holds that none
+// is forgotten.
+func (e *Entry) states() [entryFields]fieldState {
+	return [...]fieldState{
+		textState(e.Bytes), textState(e.Capture), textState(e.Checkpoint), digestState(e.CheckpointSHA256),
+		digestState(e.DeclarationSHA256), textState(e.Error), textState(e.FinalURL), intState(e.Length),
+		textState(e.List), digestState(e.ListSHA256), intState(e.Looks), stateOf(e.Manifest != nil),
+		intState(e.N), textState(e.Object), textState(e.Observer), intState(e.Offset), textState(e.Origin),
+		digestState(e.PayloadSHA1), digestState(e.PayloadSHA256), stateOf(e.Prev != nil), textState(e.Reason),
+		stateOf(e.Records != nil), textState(e.Result), textState(e.Run), stateOf(e.SameAs != nil),
+		digestState(e.SHA256), intState(e.Size), textState(e.Source), intState(int64(e.Status)),
+		stateOf(!e.Time.IsZero()), stateOf(e.TLS != nil), textState(e.Tool), intState(e.TreeSize), textState(e.Type),
+		textState(e.URL), intState(int64(e.Version)), textState(e.Vantage), textState(e.VKey), textState(e.WARC),
 	}
-	return nil
+}
+
+func stateOf(there bool) fieldState {
+	if there {
+		return present
+	}
+	return absent
+}
+
+func textState[T ~string](s T) fieldState {
+	if s == "" {
+		return absent
+	}
+	if !utf8.ValidString(string(s)) {
+		return notUTF8
+	}
+	return present
+}
+
+func intState(n int64) fieldState {
+	if n < 0 || n >= maxInt {
+		return notInt
+	}
+	return stateOf(n != 0)
+}
+
+func digestState(d warc.Digest) fieldState {
+	switch {
+	case d == warc.Digest{}:
+		return absent
+	case d.Algorithm == warc.SHA256 && len(d.Sum) == sha256.Size, d.Algorithm == warc.SHA1 && len(d.Sum) == sha1.Size:
+		return present
+	}
+	return notDigest
 }
 
 // checkRules holds what a single field's kind does not say.
@@ -113,19 +167,19 @@ func (e *Entry) checkRules() error {
 	}{
 		{"bytes", slices.Contains([]warc.BytesState{"", warc.BytesFirst, warc.BytesSame, warc.BytesDifferent}, e.Bytes)},
 		{"result", slices.Contains([]warc.Result{"", warc.Captured, warc.NotModified, warc.Failed}, e.Result)},
-		{"error", e.Error == "" || errorCode.MatchString(e.Error)},
+		{"error", e.Error == "" || isErrorCode(e.Error)},
 		{"error", e.Type != TypeLook || (e.Error != "") == (e.Result == warc.Failed)},
-		{"source", e.Source == "" || sourceID.MatchString(e.Source)},
-		{"url", e.URL == "" || commitment.MatchString(e.URL) || publicAddress(e.URL)},
-		{"url", commitment.MatchString(e.URL) == commitment.MatchString(e.Source) || e.Type != TypeLook},
-		{"final_url", e.FinalURL == "" || !commitment.MatchString(e.URL) && publicAddress(e.FinalURL)},
+		{"source", e.Source == "" || isSourceID(e.Source)},
+		{"url", e.URL == "" || isCommitment(e.URL) || publicAddress(e.URL)},
+		{"url", isCommitment(e.URL) == isCommitment(e.Source) || e.Type != TypeLook},
+		{"final_url", e.FinalURL == "" || !isCommitment(e.URL) && publicAddress(e.FinalURL)},
 		{"capture", e.Capture == "" || publicAddress(e.Capture)},
 		{"status", e.Status <= 999},
 		{"time", e.Time.IsZero() || e.Time.Year() >= 1 && e.Time.Year() <= 9999},
-		{"manifest", e.Manifest == nil || recordID.MatchString(e.Manifest.Record) && isSHA256(e.Manifest.SHA256)},
-		{"prev", e.Prev == nil || recordID.MatchString(e.Prev.Manifest) && isSHA256(e.Prev.SHA256)},
+		{"manifest", e.Manifest == nil || isRecordID(e.Manifest.Record) && isSHA256(e.Manifest.SHA256)},
+		{"prev", e.Prev == nil || isRecordID(e.Prev.Manifest) && isSHA256(e.Prev.SHA256)},
 		{"prev", e.Type != TypeLook || e.Prev == nil || e.N > 1},
-		{"same_as", e.SameAs == nil || recordID.MatchString(e.SameAs.Record) && utf8.ValidString(e.SameAs.WARC)},
+		{"same_as", e.SameAs == nil || isRecordID(e.SameAs.Record) && utf8.ValidString(e.SameAs.WARC)},
 		{"tls", e.TLS == nil || *e.TLS != TLS{} && is256(e.TLS.Anchor) && is256(e.TLS.Chain) && is256(e.TLS.Handshake)},
 		{"payload_sha1", e.PayloadSHA1.IsZero() || e.PayloadSHA1.Algorithm == warc.SHA1},
 		{"payload_sha256", is256(e.PayloadSHA256)},
@@ -134,7 +188,7 @@ func (e *Entry) checkRules() error {
 		{"list_sha256", is256(e.ListSHA256)},
 		{"sha256", is256(e.SHA256)},
 		{"sha256", e.Type != TypeReceipt || e.SHA256.IsZero() == (e.Object == "")},
-		{"records", slices.IsSorted(e.Records) && !slices.ContainsFunc(e.Records, func(id string) bool { return !recordID.MatchString(id) })},
+		{"records", slices.IsSorted(e.Records) && !slices.ContainsFunc(e.Records, func(id string) bool { return !isRecordID(id) })},
 		{"origin", e.Type != TypeSuccession || (e.Origin != "") != (e.Checkpoint != "")},
 		{"vkey", e.Type != TypeSuccession || (e.Origin != "") == (e.VKey != "")},
 	}
@@ -151,10 +205,17 @@ func isSHA256(d warc.Digest) bool { return d.Algorithm == warc.SHA256 && len(d.S
 // publicAddress reports whether an address may stand in a public log: a scheme,
 // no user information, no control character.
 func publicAddress(s string) bool {
-	if !scheme.MatchString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if !hasScheme(s) {
 		return false
 	}
-	_, rest, _ := strings.Cut(s, "://")
-	authority := rest[:len(rest)-len(strings.TrimLeftFunc(rest, func(r rune) bool { return r != '/' && r != '?' && r != '#' }))]
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return false
+		}
+	}
+	_, authority, _ := strings.Cut(s, "://")
+	if end := strings.IndexAny(authority, "/?#"); end >= 0 {
+		authority = authority[:end]
+	}
 	return !strings.Contains(authority, "@")
 }

@@ -25,6 +25,26 @@ type Place struct {
 // The error says what in the manifest cannot stand in an entry; a manifest that
 // crawler wrote gives none.
 func FromManifest(m *warc.Manifest, id string, sha256 warc.Digest, at Place) (Entry, error) {
+	e := fromManifest(m, id, sha256, at)
+	if err := e.check(); err != nil {
+		return Entry{}, fmt.Errorf("look %d at %s: %w", m.N, m.Source, err)
+	}
+	return e, nil
+}
+
+// AppendLeaf appends the leaf of a look to b: what FromManifest and Encode give
+// together, with one check of the entry.
+func AppendLeaf(b []byte, m *warc.Manifest, id string, sha256 warc.Digest, at Place) ([]byte, error) {
+	e := fromManifest(m, id, sha256, at)
+	b, err := e.appendTo(b)
+	if err != nil {
+		return nil, fmt.Errorf("look %d at %s: %w", m.N, m.Source, err)
+	}
+	return b, nil
+}
+
+// fromManifest is FromManifest without the check.
+func fromManifest(m *warc.Manifest, id string, sha256 warc.Digest, at Place) Entry {
 	e := Entry{
 		Type:              TypeLook,
 		Version:           EntryVersion,
@@ -57,10 +77,7 @@ func FromManifest(m *warc.Manifest, id string, sha256 warc.Digest, at Place) (En
 			e.TLS = &tls
 		}
 	}
-	if err := e.check(); err != nil {
-		return Entry{}, fmt.Errorf("look %d at %s: %w", m.N, m.Source, err)
-	}
-	return e, nil
+	return e
 }
 
 // maxFinal bounds a final address in an entry, in bytes.
@@ -142,7 +159,7 @@ func (e Entry) Private(salt []byte) (Entry, error) {
 	if len(salt) < minSalt {
 		return Entry{}, fmt.Errorf("entry of a private source: salt of %d bytes, want %d at least", len(salt), minSalt)
 	}
-	if commitment.MatchString(e.Source) {
+	if isCommitment(e.Source) {
 		return Entry{}, fmt.Errorf("entry of a private source: it is a commitment already")
 	}
 	e.Source = "private:" + hex.EncodeToString(commit(salt, "fineprint private source v1\n"+e.Source))
@@ -164,7 +181,7 @@ func (e Entry) Private(salt []byte) (Entry, error) {
 }
 
 // IsPrivate reports whether source and address are commitments.
-func (e Entry) IsPrivate() bool { return commitment.MatchString(e.Source) }
+func (e Entry) IsPrivate() bool { return isCommitment(e.Source) }
 
 func commit(key []byte, text string) []byte {
 	h := hmac.New(sha256.New, key)

@@ -19,6 +19,7 @@ import (
 
 // auditFlags are the flags of audit.
 type auditFlags struct {
+	decode               bool
 	since, sample, state string
 	seed                 uint64
 	fresh, noCatalog     bool
@@ -56,6 +57,7 @@ Exit codes: 0 all true; 1 something is false; 4 something could not be checked.`
 	f.Uint64Var(&flags.seed, "seed", 0, "of the choice, to make it again")
 	f.StringVar(&flags.state, "state", "", "`FILE` that a stopped audit leaves (default: beside the catalog, or in the spool)")
 	f.BoolVar(&flags.fresh, "fresh", false, "do not go on with an audit that was stopped")
+	f.BoolVar(&flags.decode, "decode", false, "also compare what bodies with a content coding decode to: takes long")
 	f.BoolVar(&flags.noCatalog, "no-catalog", false, "do not compare the catalog")
 	f.StringVar(&flags.trust.key, "key", "", "`VKEY` of the log, or a file that holds it (default: that of the configuration)")
 	f.StringVar(&flags.trust.policy, "policy", "", "C2SP tlog-policy `FILE`: witnesses, quorum")
@@ -64,7 +66,7 @@ Exit codes: 0 all true; 1 something is false; 4 something could not be checked.`
 }
 
 func (a *app) audit(ctx context.Context, c *config, flags auditFlags) (err error) {
-	cfg := archive.AuditConfig{Fresh: flags.fresh, State: flags.stateFile(c), Logger: a.logger()}
+	cfg := archive.AuditConfig{Fresh: flags.fresh, Decode: flags.decode, State: flags.stateFile(c), Logger: a.logger()}
 	if cfg.Since, err = parseTime(flags.since, false); err != nil {
 		return usageErrorf("--since: %w", err)
 	}
