@@ -53,8 +53,6 @@ type Config struct {
 
 	Log *LogConfig // nil: looks are not entered in a log
 
-	WaybackEvery time.Duration // at most one submission a source in this time; 0 turns the outbox off
-
 	Logger *slog.Logger
 	Now    func() time.Time
 	Rand   io.Reader

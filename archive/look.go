@@ -214,7 +214,7 @@ func (l *Look) Finish(ctx context.Context, m *warc.Manifest, plan Plan, done fun
 	}
 	l.rows.requisites = requisites(m)
 	row := lookRow(m, l.ids.ManifestID(), placed[0], l.w.key)
-	l.a.finisher.looks <- finished{w: l.w, end: end(placed), entry: l.a.entry(row, l.rows, plan), done: done}
+	l.a.finisher.looks <- finished{w: l.w, end: end(placed), entry: entry(row, l.rows, plan), done: done}
 	return nil
 }
 
@@ -322,21 +322,16 @@ func terseSession(s *warc.Session) {
 }
 
 // entry is what the catalog enters of a finished look.
-func (a *Archive) entry(row catalog.LookRow, rows lookRows, plan Plan) catalog.Finish {
-	finish := catalog.Finish{
+func entry(row catalog.LookRow, rows lookRows, plan Plan) catalog.Finish {
+	return catalog.Finish{
 		Look: row, Records: rows.records, Declarations: rows.declarations, Requisites: rows.requisites,
 		NextAt: plan.NextAt, Attempt: plan.Attempt, Retry: plan.Retry,
 	}
-	fresh := row.Bytes == warc.BytesFirst || row.Bytes == warc.BytesDifferent
-	if a.cfg.WaybackEvery > 0 && row.Result == warc.Captured && fresh {
-		finish.Outbox = &catalog.OutboxNew{Source: row.Source, N: row.N, URL: row.URL, Cause: string(row.Bytes), At: row.Ended, AtMostEvery: a.cfg.WaybackEvery}
-	}
-	return finish
 }
 
 // enter writes a recovered look into the catalog.
 func (a *Archive) enter(ctx context.Context, row catalog.LookRow, rows lookRows, plan Plan) error {
-	if err := a.cfg.Catalog.FinishLook(ctx, a.entry(row, rows, plan)); err != nil {
+	if err := a.cfg.Catalog.FinishLook(ctx, entry(row, rows, plan)); err != nil {
 		return fmt.Errorf("enter look %d of %s: %w", row.N, row.URL, err)
 	}
 	return nil

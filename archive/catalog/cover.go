@@ -42,14 +42,6 @@ func (db *DB) AnchorCover(ctx context.Context) (AnchorCover, error) {
 // UnloggedAnchors returns the anchor lists without an entry in the log, the
 // oldest checkpoint first, at most limit.
 func (db *DB) UnloggedAnchors(ctx context.Context, limit int) ([]AnchorRow, error) {
-	var rows []AnchorRow
-	err := each(ctx, reader{db}, func(scan func(...any) error) error {
-		var a AnchorRow
-		if err := scan(a.dest()...); err != nil {
-			return err
-		}
-		rows = append(rows, a)
-		return nil
-	}, "SELECT "+anchorColumns+" FROM anchors WHERE log_index < 0 ORDER BY tree_size, files, list LIMIT $1", limit)
-	return rows, wrap("list anchors without a log entry", db.redact(err))
+	rows, err := db.anchors(ctx, " WHERE log_index < 0 ORDER BY tree_size, files, list LIMIT $1", limit)
+	return rows, wrap("list anchors without a log entry", err)
 }

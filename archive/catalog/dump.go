@@ -22,6 +22,8 @@ type dumpTable struct {
 func dumpTables() []dumpTable {
 	return []dumpTable{
 		{"anchors", "t.checkpoint_sha256, t.files, t.list, t.log_index, t.sha256, t.tree_size", "FROM anchors t ORDER BY t.list"},
+		{"changes", "t.added_words, t.confirmed, t.document, t.effective, t.from_text, t.from_time, t.id, t.kind, t.removed_words, t.summary, t.text, t.time, t.watch",
+			"FROM changes t ORDER BY t.id"},
 		{"declarations", "t.canonical, t.record_id, t.sha256, t.warc",
 			"FROM declarations t JOIN warcs w ON w.name = t.warc WHERE w.state = 'sealed' ORDER BY t.sha256, t.warc"},
 		{"looks", "t.bytes, t.declaration_sha256, t.decoded_sha256, t.decoded_size, t.detail, t.ended, t.error, t.etag, t.final_url, t.id, t.last_modified, t.log_index, t.manifest_sha256, " +
@@ -29,25 +31,31 @@ func dumpTables() []dumpTable {
 			"t.url, t.warc, t.warc_length, t.warc_offset",
 			"FROM looks t WHERE t.state = 'sealed' ORDER BY t.source, t.n"},
 		{"lost", "t.log_index, t.n, t.run, t.source, t.time", "FROM lost t ORDER BY t.source, t.n"},
+		{"readings", "t.document, t.grade, t.n_from, t.n_to, t.outcome, t.problems, t.reason, t.source, t.text, t.time_from, t.time_to",
+			"FROM readings t ORDER BY t.document, t.source, t.n_from"},
 		{"records", "t.date, t.id, t.payload_sha256, t.payload_size, t.uri, t.warc",
 			"FROM records t JOIN warcs w ON w.name = t.warc WHERE w.state = 'sealed' ORDER BY t.url_hash, t.payload_sha256, t.warc"},
 		{"sources", "t.accept_language, t.id, t.url, t.vantage",
 			"FROM sources t WHERE EXISTS (SELECT 1 FROM looks l WHERE l.source = t.id AND l.state = 'sealed') ORDER BY t.id"},
+		{"versions", "t.confirmed, t.dates, t.document, t.extractor, t.kind, t.lang, t.last_seen, t.look, t.parts, t.text, t.text_sha256, t.time, t.words",
+			"FROM versions t ORDER BY t.document, t.time, t.kind"},
 		{"warcs", "t.key, t.log_index, t.looks, t.name, t.records, t.sha256, t.size",
 			"FROM warcs t WHERE t.state = 'sealed' ORDER BY t.name"},
 	}
 }
 
-// Dump writes the facts that the catalog holds in one form, byte-equal for
-// equal facts, whatever the database and however they came into it: live, or
-// from a rebuild. It is JSON lines, each {"table":…} and the columns below in
+// Dump writes the facts that the catalog holds, and what is derived of them by the
+// rules of one version, in one form, byte-equal for equal facts, whatever the
+// database and however they came into it: live, or from a rebuild. It is JSON lines, each {"table":…} and the columns below in
 // alphabetical order; tables in alphabetical order, rows by key as bytes.
 //
 //   - anchors: every column but made and log_from
+//   - changes: every column but derived
 //   - declarations: canonical (base64 if not UTF-8), record_id, sha256, warc;
 //     sources and documents as declared follow from the canonical form
 //   - looks in sealed WARC files: every column but spool and state
 //   - lost: looks whose spool is gone
+//   - readings, versions: every column
 //   - records: those in sealed WARC files
 //   - sources with such looks: what their looks say of them (accept_language,
 //     id, url, vantage)

@@ -31,15 +31,7 @@ type Logged struct {
 // UnloggedWARCs returns the sealed WARC files without an entry in the log, by
 // name.
 func (db *DB) UnloggedWARCs(ctx context.Context) ([]WARCRow, error) {
-	var rows []WARCRow
-	err := each(ctx, reader{db}, func(scan func(...any) error) error {
-		var w WARCRow
-		if err := scan(w.dest()...); err != nil {
-			return err
-		}
-		rows = append(rows, w)
-		return nil
-	}, "SELECT "+warcColumns+" FROM warcs WHERE state = 'sealed' AND log_index < 0 ORDER BY name")
+	rows, err := collect(ctx, reader{db}, (*WARCRow).dest, "SELECT "+warcColumns+" FROM warcs WHERE state = 'sealed' AND log_index < 0 ORDER BY name")
 	return rows, wrap("list WARCs without a log entry", db.redact(err))
 }
 
@@ -143,15 +135,8 @@ type SpoolRow struct {
 
 // Spools lists the spools with looks that are not sealed, by identity.
 func (db *DB) Spools(ctx context.Context) ([]SpoolRow, error) {
-	var rows []SpoolRow
-	err := each(ctx, reader{db}, func(scan func(...any) error) error {
-		var r SpoolRow
-		if err := scan(&r.Spool, &r.Looks, scanTime{&r.Oldest}); err != nil {
-			return err
-		}
-		rows = append(rows, r)
-		return nil
-	}, `SELECT spool, COUNT(*), MIN(time) FROM (SELECT spool, time FROM looks WHERE state = 'spooled' UNION ALL SELECT spool, time FROM begun) u
+	dest := func(r *SpoolRow) []any { return []any{&r.Spool, &r.Looks, scanTime{&r.Oldest}} }
+	rows, err := collect(ctx, reader{db}, dest, `SELECT spool, COUNT(*), MIN(time) FROM (SELECT spool, time FROM looks WHERE state = 'spooled' UNION ALL SELECT spool, time FROM begun) u
 		GROUP BY spool ORDER BY spool`)
 	return rows, wrap("list spools", db.redact(err))
 }
@@ -159,15 +144,8 @@ func (db *DB) Spools(ctx context.Context) ([]SpoolRow, error) {
 // LooksOfSpool lists the looks of a spool that are not sealed, by source and
 // number: what is lost if the spool is.
 func (db *DB) LooksOfSpool(ctx context.Context, spool string) ([]LostRow, error) {
-	var rows []LostRow
-	err := each(ctx, reader{db}, func(scan func(...any) error) error {
-		r := LostRow{Index: -1}
-		if err := scan(&r.Source, &r.N, &r.Run, scanTime{&r.Time}); err != nil {
-			return err
-		}
-		rows = append(rows, r)
-		return nil
-	}, `SELECT source, n, run, time FROM (SELECT source, n, run, time FROM looks WHERE state = 'spooled' AND spool = $1
+	dest := func(r *LostRow) []any { return []any{&r.Source, &r.N, &r.Run, scanTime{&r.Time}, &r.Index} }
+	rows, err := collect(ctx, reader{db}, dest, `SELECT source, n, run, time, -1 FROM (SELECT source, n, run, time FROM looks WHERE state = 'spooled' AND spool = $1
 		UNION ALL SELECT source, n, run, time FROM begun WHERE spool = $1) u ORDER BY source, n`, spool)
 	return rows, wrap("list looks of spool "+spool, db.redact(err))
 }
@@ -214,22 +192,13 @@ func (db *DB) EnterAnchor(ctx context.Context, a AnchorRow) error {
 // size the one with the most files first. limit 0 means all; unlogged leaves out
 // those with an entry in the log.
 func (db *DB) Anchors(ctx context.Context, limit int, unlogged bool) ([]AnchorRow, error) {
-	query := "SELECT " + anchorColumns + " FROM anchors"
+	end := " ORDER BY tree_size DESC, files DESC, list"
 	if unlogged {
-		query += " WHERE log_index < 0"
+		end = " WHERE log_index < 0" + end
 	}
-	query += " ORDER BY tree_size DESC, files DESC, list"
 	if limit > 0 {
-		query += fmt.Sprintf(" LIMIT %d", limit)
+		end += fmt.Sprintf(" LIMIT %d", limit)
 	}
-	var rows []AnchorRow
-	err := each(ctx, reader{db}, func(scan func(...any) error) error {
-		var a AnchorRow
-		if err := scan(a.dest()...); err != nil {
-			return err
-		}
-		rows = append(rows, a)
-		return nil
-	}, query)
-	return rows, wrap("list anchors", db.redact(err))
+	rows, err := db.anchors(ctx, end)
+	return rows, wrap("list anchors", err)
 }

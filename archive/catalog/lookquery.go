@@ -47,7 +47,10 @@ func (l *LookRow) dest() []any {
 }
 
 // document is a document's part of a joined row.
-type document struct{ id, service, serviceID, terms, lang string }
+type document struct {
+	id, service, serviceID, terms, lang string
+	grade, outcome, reason              string // of the look
+}
 
 // suits reports whether the filter asks for the document.
 func (f *LookFilter) suits(d document) bool {
@@ -158,10 +161,13 @@ func (f *LookFilter) query(table string, limit int) (string, []any) {
 	if limit > 0 {
 		inner += fmt.Sprintf(" LIMIT %d", limit)
 	}
-	return "SELECT " + lookColumns + `, COALESCE(d.id, ''), COALESCE(d.service, ''), COALESCE(d.service_id, ''), COALESCE(d.terms, ''), COALESCE(d.lang, '')
+	return "SELECT " + lookColumns + `, COALESCE(d.id, ''), COALESCE(d.service, ''), COALESCE(d.service_id, ''), COALESCE(d.terms, ''), COALESCE(d.lang, ''),
+			COALESCE(r.grade, ''), COALESCE(r.outcome, ''), COALESCE(r.reason, '')
 		FROM (` + inner + `) l JOIN sources s ON s.id = l.source
 		LEFT JOIN source_documents sd ON sd.source = l.source
-		LEFT JOIN documents d ON d.id = sd.document` + order + ", d.id", w.args
+		LEFT JOIN documents d ON d.id = sd.document
+		LEFT JOIN readings r ON r.document = d.id AND r.source = l.source AND r.n_to >= l.n
+			AND r.n_from = (SELECT MAX(x.n_from) FROM readings x WHERE x.document = d.id AND x.source = l.source AND x.n_from <= l.n)` + order + ", d.id", w.args
 }
 
 // streamLooks joins the rows of one look, one for each of its documents.
@@ -173,7 +179,7 @@ func (db *DB) streamLooks(ctx context.Context, f *LookFilter, query string, args
 			next LookRow
 			d    document
 		)
-		if err := scan(append(next.dest(), &d.id, &d.service, &d.serviceID, &d.terms, &d.lang)...); err != nil {
+		if err := scan(append(next.dest(), &d.id, &d.service, &d.serviceID, &d.terms, &d.lang, &d.grade, &d.outcome, &d.reason)...); err != nil {
 			return err
 		}
 		if next.Source != look.Source || next.N != look.N {
@@ -190,6 +196,7 @@ func (db *DB) streamLooks(ctx context.Context, f *LookFilter, query string, args
 		suits := f.suits(d)
 		if len(look.Documents) == 0 || suits && !matched {
 			look.Service, look.ServiceID, look.Terms, look.Lang = d.service, d.serviceID, d.terms, d.lang
+			look.Grade, look.Outcome, look.Reason = d.grade, d.outcome, d.reason
 			matched = suits
 		}
 		look.Documents = append(look.Documents, d.id)
@@ -224,15 +231,7 @@ func (db *DB) LookAt(ctx context.Context, source string, at time.Time) (LookRow,
 // not finished, by time. While it runs they may be under way; after its death
 // they are to be finished as interrupted.
 func (db *DB) UnfinishedLooks(ctx context.Context, spool string) ([]LookRow, error) {
-	var list []LookRow
-	err := each(ctx, reader{db}, func(scan func(...any) error) error {
-		var l LookRow
-		if err := scan(l.dest()...); err != nil {
-			return err
-		}
-		list = append(list, l)
-		return nil
-	}, "SELECT "+lookColumns+` FROM `+begunLooks+` l JOIN sources s ON s.id = l.source
+	list, err := collect(ctx, reader{db}, (*LookRow).dest, "SELECT "+lookColumns+` FROM `+begunLooks+` l JOIN sources s ON s.id = l.source
 		WHERE l.spool = $1 ORDER BY l.time, l.source, l.n`, clean(spool))
 	if err != nil {
 		return nil, fmt.Errorf("list unfinished looks: %w", db.explain(db.redact(err)))

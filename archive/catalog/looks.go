@@ -60,6 +60,7 @@ type LookRow struct {
 	Documents                  []string    // ids, sorted; read only
 	ServiceID, Service         string      // of the first document, or of the first that the filter asks for; read only
 	Terms, Lang                string      // likewise
+	Grade, Outcome, Reason     string      // of its text, for that document; "" until it is derived; read only
 }
 
 // ErrUnknownSource says that a look was begun at a source that is not entered.

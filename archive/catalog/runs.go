@@ -44,20 +44,17 @@ func (db *DB) EndRun(ctx context.Context, id string, at time.Time, summary []byt
 
 // Runs returns up to limit runs, the newest first.
 func (db *DB) Runs(ctx context.Context, limit int) ([]RunRow, error) {
-	var list []RunRow
-	err := each(ctx, reader{db}, func(scan func(...any) error) error {
-		var r RunRow
-		if err := scan(&r.ID, scanTime{&r.Started}, scanTime{&r.Ended}, &r.Host, &r.PID, &r.Args, &r.Summary); err != nil {
-			return err
-		}
-		if len(r.Summary) == 0 {
-			r.Summary = nil
-		}
-		list = append(list, r)
-		return nil
-	}, "SELECT id, started, ended, host, pid, args, summary FROM runs ORDER BY started DESC, id DESC LIMIT $1", limit)
+	dest := func(r *RunRow) []any {
+		return []any{&r.ID, scanTime{&r.Started}, scanTime{&r.Ended}, &r.Host, &r.PID, &r.Args, &r.Summary}
+	}
+	list, err := collect(ctx, reader{db}, dest, "SELECT id, started, ended, host, pid, args, summary FROM runs ORDER BY started DESC, id DESC LIMIT $1", limit)
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", db.redact(err))
+	}
+	for i := range list {
+		if len(list[i].Summary) == 0 {
+			list[i].Summary = nil
+		}
 	}
 	return list, nil
 }

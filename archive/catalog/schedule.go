@@ -108,6 +108,23 @@ func (db *DB) Want(ctx context.Context, run string, f SourceFilter) (n int64, er
 	return n, wrap("select sources for run "+run, err)
 }
 
+// WantAgain marks sources that the run has visited as wanted by it once more and
+// due at a time, and returns their number. Those that another run wants are left
+// to it.
+func (db *DB) WantAgain(ctx context.Context, run string, ids []string, at time.Time) (n int64, err error) {
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	w := where{args: []any{run, timeText(at)}}
+	w.add("wanted_run = ''")
+	w.in("id", ids)
+	err = db.Write(ctx, func(ctx context.Context, tx *Tx) error {
+		n, err = tx.Exec(ctx, "UPDATE sources SET wanted_run = $1, next_at = $2, attempt = 0"+w.sql(), w.args...)
+		return err
+	})
+	return n, wrap("select sources for run "+run, err)
+}
+
 // Postpone takes sources from a run, those of a host or the one named by source
 // ("" for all of the host), and makes them due at a later time if they are due
 // before. It returns their number.
@@ -165,15 +182,8 @@ func (db *DB) DueHosts(ctx context.Context, run string, now time.Time) ([]HostDu
 	var w where
 	scope(&w, run)
 	w.add("next_at <= ?", timeText(now))
-	var list []HostDue
-	err := each(ctx, reader{db}, func(scan func(...any) error) error {
-		var h HostDue
-		if err := scan(&h.Host, &h.Sources, scanTime{&h.Earliest}); err != nil {
-			return err
-		}
-		list = append(list, h)
-		return nil
-	}, "SELECT host, COUNT(*), MIN(next_at) FROM sources"+w.sql()+" GROUP BY host ORDER BY MIN(next_at), host", w.args...)
+	dest := func(h *HostDue) []any { return []any{&h.Host, &h.Sources, scanTime{&h.Earliest}} }
+	list, err := collect(ctx, reader{db}, dest, "SELECT host, COUNT(*), MIN(next_at) FROM sources"+w.sql()+" GROUP BY host ORDER BY MIN(next_at), host", w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list hosts that are due: %w", db.explain(db.redact(err)))
 	}
@@ -189,15 +199,7 @@ func (db *DB) DueSources(ctx context.Context, run, host string, now time.Time, l
 }
 
 func (db *DB) sourceList(ctx context.Context, query string, args []any) ([]SourceState, error) {
-	var list []SourceState
-	err := each(ctx, reader{db}, func(scan func(...any) error) error {
-		var s SourceState
-		if err := scan(s.dest()...); err != nil {
-			return err
-		}
-		list = append(list, s)
-		return nil
-	}, query, args...)
+	list, err := collect(ctx, reader{db}, (*SourceState).dest, query, args...)
 	return list, db.explain(db.redact(err))
 }
 

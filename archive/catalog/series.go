@@ -20,15 +20,8 @@ type Numbered struct {
 // Series returns what stands under the numbers first to last of a source, in
 // their order. Numbers under which nothing stands are left out.
 func (db *DB) Series(ctx context.Context, source string, first, last int64) ([]Numbered, error) {
-	var rows []Numbered
-	err := each(ctx, reader{db}, func(scan func(...any) error) error {
-		var r Numbered
-		if err := scan(&r.N, &r.State, scanTime{&r.Time}, &r.ID, &r.Index); err != nil {
-			return err
-		}
-		rows = append(rows, r)
-		return nil
-	}, `SELECT n, state, time, id, log_index FROM looks WHERE source = $1 AND n >= $2 AND n <= $3
+	dest := func(r *Numbered) []any { return []any{&r.N, &r.State, scanTime{&r.Time}, &r.ID, &r.Index} }
+	rows, err := collect(ctx, reader{db}, dest, `SELECT n, state, time, id, log_index FROM looks WHERE source = $1 AND n >= $2 AND n <= $3
 		UNION ALL SELECT n, 'begun', time, id, -1 FROM begun WHERE source = $1 AND n >= $2 AND n <= $3
 		UNION ALL SELECT n, '', time, '', log_index FROM lost WHERE source = $1 AND n >= $2 AND n <= $3
 		ORDER BY n`, clean(source), first, last)
@@ -68,14 +61,7 @@ func (db *DB) AnchorList(ctx context.Context, sha256 warc.Digest) (AnchorRow, bo
 }
 
 // anchors selects anchor lists by the end of a statement.
-func (db *DB) anchors(ctx context.Context, end string, args ...any) (rows []AnchorRow, err error) {
-	err = each(ctx, reader{db}, func(scan func(...any) error) error {
-		var a AnchorRow
-		if err := scan(a.dest()...); err != nil {
-			return err
-		}
-		rows = append(rows, a)
-		return nil
-	}, "SELECT "+anchorColumns+" FROM anchors"+end, args...)
+func (db *DB) anchors(ctx context.Context, end string, args ...any) ([]AnchorRow, error) {
+	rows, err := collect(ctx, reader{db}, (*AnchorRow).dest, "SELECT "+anchorColumns+" FROM anchors"+end, args...)
 	return rows, db.redact(err)
 }

@@ -63,15 +63,7 @@ func (db *DB) Overview(ctx context.Context, now time.Time, every time.Duration) 
 // id (all its parts) or an address, sorted; none if nothing has that name.
 func (db *DB) ResolveSource(ctx context.Context, name string) ([]string, error) {
 	name = clean(name)
-	var ids []string
-	err := each(ctx, reader{db}, func(scan func(...any) error) error {
-		var id string
-		if err := scan(&id); err != nil {
-			return err
-		}
-		ids = append(ids, id)
-		return nil
-	}, `SELECT id FROM sources WHERE id = $1 UNION SELECT id FROM sources WHERE url_hash = $2 AND url = $1
+	ids, err := collect(ctx, reader{db}, column[string], `SELECT id FROM sources WHERE id = $1 UNION SELECT id FROM sources WHERE url_hash = $2 AND url = $1
 		UNION SELECT source FROM source_documents WHERE document = $1 ORDER BY 1`, name, hashKey(name))
 	return ids, wrap("look up source "+name, db.redact(err))
 }
@@ -89,15 +81,7 @@ func (db *DB) Forget(ctx context.Context, run string) (left int64, err error) {
 // DeclarationWARCs returns the keys of the sealed WARC files that hold the
 // declaration, sorted.
 func (db *DB) DeclarationWARCs(ctx context.Context, sha256 warc.Digest) ([]string, error) {
-	var keys []string
-	err := each(ctx, reader{db}, func(scan func(...any) error) error {
-		var key string
-		if err := scan(&key); err != nil {
-			return err
-		}
-		keys = append(keys, key)
-		return nil
-	}, `SELECT w.key FROM declarations d JOIN warcs w ON w.name = d.warc WHERE d.sha256 = $1 AND w.state = 'sealed' ORDER BY w.key`, digestText(sha256))
+	keys, err := collect(ctx, reader{db}, column[string], `SELECT w.key FROM declarations d JOIN warcs w ON w.name = d.warc WHERE d.sha256 = $1 AND w.state = 'sealed' ORDER BY w.key`, digestText(sha256))
 	return keys, wrap("look up declaration", db.redact(err))
 }
 

@@ -188,15 +188,7 @@ func (db *DB) WARCs(ctx context.Context, f WARCFilter) ([]WARCRow, error) {
 	if f.Unsealed {
 		w.add("state <> 'sealed'")
 	}
-	var list []WARCRow
-	err := each(ctx, reader{db}, func(scan func(...any) error) error {
-		var row WARCRow
-		if err := scan(row.dest()...); err != nil {
-			return err
-		}
-		list = append(list, row)
-		return nil
-	}, "SELECT "+warcColumns+" FROM warcs"+w.sql()+" ORDER BY name", w.args...)
+	list, err := collect(ctx, reader{db}, (*WARCRow).dest, "SELECT "+warcColumns+" FROM warcs"+w.sql()+" ORDER BY name", w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list WARCs: %w", db.redact(err))
 	}

@@ -172,19 +172,11 @@ func (a *app) exportBundle(ctx context.Context, sel selection, args []string, fr
 	if len(args) != 1 || sel != (selection{}) {
 		return usageErrorf("export bundle: name one look: SOURCE@TIME; a bundle is about one look, or with --from about a range of one source")
 	}
-	c, err := a.config()
-	if err != nil {
-		return err
-	}
-	db, err := a.readCatalog(ctx, c)
+	c, db, objects, err := a.openToRead(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	objects, err := a.readStore(ctx, c)
-	if err != nil {
-		return err
-	}
 	row, err := a.oneLook(ctx, db, args[0])
 	if err != nil {
 		return err

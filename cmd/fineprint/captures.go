@@ -129,8 +129,9 @@ type capture struct {
 	Detail        *string  `json:"detail"`
 	Status        *int     `json:"status"`
 	Bytes         *string  `json:"bytes"`
-	Grade         *string  `json:"grade"`   // from the derivation of texts on
+	Grade         *string  `json:"grade"`   // of its text; null until it is derived, and without one
 	Outcome       *string  `json:"outcome"` // likewise
+	Reason        *string  `json:"reason"`  // why it is no terms, or no news
 	WARC          string   `json:"warc"`    // object; where the look's manifest stands
 	Offset        int64    `json:"offset"`
 	Length        int64    `json:"length"`
@@ -154,6 +155,7 @@ func captureLine(row catalog.LookRow) capture {
 		Service: orNull(row.Service), Terms: orNull(row.Terms), Lang: orNull(row.Lang), FinalURL: orNull(row.FinalURL),
 		N: row.N, Run: row.Run, Result: string(row.Result), Error: orNull(row.Error), Detail: orNull(row.Detail),
 		Status: orNull(row.Status), Bytes: orNull(string(row.Bytes)), WARC: row.WARC, Offset: row.Offset, Length: row.Length,
+		Grade: orNull(row.Grade), Outcome: orNull(row.Outcome), Reason: orNull(row.Reason),
 		SameAs: orNull(row.SameAs), MIME: orNull(row.MIME), Sealed: row.State == catalog.LookSealed,
 	}
 	if c.Documents == nil {
@@ -193,11 +195,7 @@ them alone.`,
 		Example: "  fineprint captures --service X --lang zh-CN\n  fineprint captures https://x.com/en/tos --all --json",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.config()
-			if err != nil {
-				return err
-			}
-			db, err := a.readCatalog(cmd.Context(), c)
+			_, db, err := a.openCatalogToRead(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -232,7 +230,7 @@ func (a *app) captures(ctx context.Context, db *catalog.DB, sel selection, args 
 		return a.printJSON(map[string]int{"captures": n})
 	}
 	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "TIME\tRESULT\tSTATUS\tBYTES\tSIZE\tSERVICE\tTERMS\tLANG\tADDRESS")
+	fmt.Fprintln(t, "TIME\tRESULT\tSTATUS\tBYTES\tGRADE\tTEXT\tSIZE\tSERVICE\tTERMS\tLANG\tADDRESS")
 	for row, err := range rows {
 		if err != nil {
 			return err
@@ -241,8 +239,8 @@ func (a *app) captures(ctx context.Context, db *catalog.DB, sel selection, args 
 		if row.Error != "" {
 			result = row.Error
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.Time.UTC().Format("2006-01-02 15:04:05"), result,
-			number(row.Status), row.Bytes, humanBytes(row.PayloadSize), row.Service, row.Terms, row.Lang, row.URL)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", stamp(row.Time), result,
+			number(row.Status), row.Bytes, row.Grade, row.Outcome, humanBytes(row.PayloadSize), row.Service, row.Terms, row.Lang, row.URL)
 	}
 	return t.Flush()
 }
@@ -257,7 +255,7 @@ func number(n int) string {
 // writeCSV writes looks as comma-separated values, a header line first.
 func writeCSV(w io.Writer, rows iter.Seq2[catalog.LookRow, error]) error {
 	out := csv.NewWriter(w)
-	header := []string{"id", "source", "service", "terms", "lang", "url", "final_url", "time", "n", "result", "error", "status", "bytes",
+	header := []string{"id", "source", "service", "terms", "lang", "url", "final_url", "time", "n", "result", "error", "status", "bytes", "grade", "outcome",
 		"warc", "offset", "length", "record", "record_offset", "record_length", "payload_size", "payload_sha1", "payload_sha256", "decoded_sha256"}
 	if err := out.Write(header); err != nil {
 		return err
@@ -267,7 +265,7 @@ func writeCSV(w io.Writer, rows iter.Seq2[catalog.LookRow, error]) error {
 			return err
 		}
 		line := []string{row.ID, row.Source, row.Service, row.Terms, row.Lang, row.URL, row.FinalURL, row.Time.UTC().Format(time.RFC3339Nano),
-			strconv.FormatInt(row.N, 10), string(row.Result), row.Error, number(row.Status), string(row.Bytes), row.WARC,
+			strconv.FormatInt(row.N, 10), string(row.Result), row.Error, number(row.Status), string(row.Bytes), row.Grade, row.Outcome, row.WARC,
 			strconv.FormatInt(row.Offset, 10), strconv.FormatInt(row.Length, 10), row.RecordID,
 			strconv.FormatInt(row.RecordOffset, 10), strconv.FormatInt(row.RecordLength, 10), strconv.FormatInt(row.PayloadSize, 10),
 			base32Of(row.PayloadSHA1), row.PayloadSHA256.Hex(), row.DecodedSHA256.Hex()}

@@ -36,6 +36,7 @@ type config struct {
 	Wayback waybackConfig `yaml:"wayback"`
 	Log     logConfig     `yaml:"log"`
 	Anchors anchorsConfig `yaml:"anchors"`
+	Changes changesConfig `yaml:"changes"`
 
 	path  string // of the file; "" for the built-in configuration
 	agent string // the User-Agent
@@ -89,6 +90,11 @@ type logConfig struct {
 	Place   string `yaml:"place"`    // where the archive is, constant over restarts; default: its address, of a folder with the host name
 }
 
+type changesConfig struct {
+	ConfirmAfter duration `yaml:"confirm_after"` // a page whose text is new or suspect is due again after this time
+	Watch        []string `yaml:"watch"`         // phrases that mark a change; default: words about training AI
+}
+
 // defaultConfig is what an empty file means.
 func defaultConfig() config {
 	return config{
@@ -104,6 +110,7 @@ func defaultConfig() config {
 			SubmitsPerMinute: 6, UnchangedEvery: duration(30 * 24 * time.Hour), TimeScale: 1,
 		},
 		Anchors: anchorsConfig{Timeout: duration(time.Minute)},
+		Changes: changesConfig{ConfirmAfter: duration(20 * time.Minute)},
 	}
 }
 
@@ -164,7 +171,7 @@ func yamlMessage(err error) string {
 		lines := make([]string, len(typed.Errors))
 		for i, line := range typed.Errors {
 			line = strings.ReplaceAll(line, "not found in type main.", "is not a known key of ")
-			lines[i] = strings.NewReplacer("field ", "", "crawlConfig", "crawl", "sealConfig", "seal", "storeConfig", "store", "waybackConfig", "wayback", "logConfig", "log", "anchorsConfig", "anchors", "tsaConfig", "anchors.tsa", "of config", "of the configuration").Replace(line)
+			lines[i] = strings.NewReplacer("field ", "", "crawlConfig", "crawl", "sealConfig", "seal", "storeConfig", "store", "waybackConfig", "wayback", "logConfig", "log", "anchorsConfig", "anchors", "tsaConfig", "anchors.tsa", "changesConfig", "changes", "of config", "of the configuration").Replace(line)
 		}
 		return strings.Join(lines, "; ")
 	}

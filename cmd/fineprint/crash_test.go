@@ -28,12 +28,6 @@ var crashSteps = []string{"response", "exchange", "manifest", "transaction", "cl
 // once for each WARC.
 const perPage = 4
 
-// storeStep reports whether a step touches the store alone: it is the same for
-// every database, so the program is killed inside it on one of them only.
-func storeStep(step string) bool {
-	return step == "append" || strings.HasPrefix(step, "log-")
-}
-
 // crashRounds returns how often the program is killed at random (from
 // FINEPRINT_CRASH_ROUNDS, default 5), and how often inside each named step: a
 // fifth of that.
@@ -63,9 +57,8 @@ func (c crash) String() string {
 	return fmt.Sprintf("%s:%d", c.step, c.count)
 }
 
-// crashes lists the kills of one database, shuffled. all says that it is the one
-// for the steps that touch the store alone.
-func crashes(random, each int, all bool, r *rand.Rand) []crash {
+// crashes lists the kills of one database, shuffled.
+func crashes(random, each int, r *rand.Rand) []crash {
 	if raceDetector {
 		return []crash{{}, {"response", 3}, {"transaction", 2}, {"put", 1}, {"log-tiles", 1}}
 	}
@@ -74,9 +67,6 @@ func crashes(random, each int, all bool, r *rand.Rand) []crash {
 		list = append(list, crash{})
 	}
 	for i, step := range crashSteps {
-		if storeStep(step) && !all {
-			continue
-		}
 		for range each {
 			count := 1 + r.IntN(2)
 			if i < perPage {
@@ -102,7 +92,7 @@ func TestCrash(t *testing.T) {
 	random, each := crashRounds(t)
 	const seed = 2024_10_17
 	eachDatabase(t, func(t *testing.T, dsn func(*testing.T) string) {
-		kills := crashes(random, each, strings.HasSuffix(t.Name(), "sqlite"), rand.New(rand.NewPCG(seed, uint64(len(t.Name())))))
+		kills := crashes(random, each, rand.New(rand.NewPCG(seed, uint64(len(t.Name())))))
 		total := &crashCounts{kills: map[string]int{}}
 		t.Cleanup(func() { t.Log(total) })
 		lanes := min(crashLanes, len(kills))
@@ -156,7 +146,6 @@ type lane struct {
 	random *rand.Rand
 	took   time.Duration // of the first, undisturbed crawl
 
-	every     bool                      // each look with new bytes has an outbox row; else one per source
 	objects   map[string]string         // SHA-256 of every object seen that never changes, by key
 	shown     int64                     // size of the largest checkpoint that was public
 	manifests map[string][]lookManifest // of every WARC seen, by key
@@ -165,12 +154,8 @@ type lane struct {
 
 func newLane(t *testing.T, dsn string, number int, total *crashCounts) *lane {
 	t.Helper()
-	l := &lane{web: startWeb(t, 8), dsn: dsn, total: total, random: rand.New(rand.NewPCG(7, uint64(number))),
-		every: number%2 == 0, objects: map[string]string{}, manifests: map[string][]lookManifest{}, mended: map[string]bool{}}
-	scale := "1"
-	if l.every {
-		scale = "1e9" // the week between two submissions is over at once
-	}
+	l := &lane{web: startWeb(t, 6), dsn: dsn, total: total, random: rand.New(rand.NewPCG(7, uint64(number))),
+		objects: map[string]string{}, manifests: map[string][]lookManifest{}, mended: map[string]bool{}}
 	saver := httptest.NewServer(waybacktest.New(waybacktest.Config{TimeScale: 600}))
 	t.Cleanup(saver.Close)
 	l.program = newProgram(t, fmt.Sprintf(`archive: archive
@@ -179,8 +164,8 @@ declarations: [declarations]
 operator: crash test
 crawl: {delay: 0s, retry_delay: 50ms, timeout: 10s, concurrency: 4, allow_private_networks: true}
 seal: {max_bytes: 48KiB}
-wayback: {base_url: %q, access_key: crash-access, secret_key: crash-secret, time_scale: %s}
-`, dsn, saver.URL, scale), l.web.declarations())
+wayback: {base_url: %q, access_key: crash-access, secret_key: crash-secret}
+`, dsn, saver.URL), l.web.declarations())
 	began := time.Now()
 	l.must(t, []int{exitPartly}, "crawl", "-q") // each host has a page that is gone
 	l.took = time.Since(began)

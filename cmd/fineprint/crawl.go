@@ -25,6 +25,9 @@ type crawlFlags struct {
 	due    bool
 	dryRun bool
 	urls   string
+
+	confirm      bool          // look again within the run at what is new or suspect
+	confirmAfter time.Duration // … after this time
 }
 
 func (a *app) crawlCommand() *cobra.Command {
@@ -40,9 +43,14 @@ An interrupt (Ctrl-C) lets the pages in flight end and seals what was captured;
 a second one stops at once, and the next run goes on from the spool.`,
 		Example: "  fineprint crawl --contact you@example.org\n  fineprint crawl --due\n  fineprint crawl X OpenAI\n  fineprint crawl --urls pages.txt",
 		RunE: func(cmd *cobra.Command, services []string) error {
+			f.confirm = cmd.Flags().Changed("confirm-after")
+			if f.confirmAfter < 0 {
+				return usageErrorf("--confirm-after is not below zero")
+			}
 			return a.crawl(cmd.Context(), f, services)
 		},
 	}
+	cmd.Flags().DurationVar(&f.confirmAfter, "confirm-after", 0, "look again at new or suspect texts after this `TIME` within the run (0s: at once)")
 	cmd.Flags().BoolVar(&f.due, "due", false, "only pages whose next visit has come")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be visited, visit nothing")
 	cmd.Flags().StringVar(&f.urls, "urls", "", "capture the addresses listed in `FILE` once (- for standard input)")
@@ -182,10 +190,50 @@ func (a *app) crawlSession(ctx context.Context, s *session, set *declaredSet, f 
 	if wanted > 0 {
 		visitErr = a.visitAll(ctx, e, wanted)
 	}
+	if visitErr == nil && f.confirm {
+		visitErr = a.lookAgain(ctx, e, f.confirmAfter)
+	}
 	visitErr = errors.Join(visitErr, visitor.Close(context.WithoutCancel(ctx)))
 	// Whatever happened, what was captured is sealed and summed up.
 	sum, err := a.finishRun(ctx, s, e.summary(ctx), began)
 	return sum, errors.Join(visitErr, err)
+}
+
+// lookAgain looks once more at the pages whose text is new or suspect.
+func (a *app) lookAgain(ctx context.Context, e *engine, after time.Duration) error {
+	base := context.WithoutCancel(ctx)
+	sealed, err := e.arch.Seal(base)
+	e.sum.WARCs = append(e.sum.WARCs, sealed...)
+	if err != nil {
+		return err
+	}
+	stats, err := a.deriveRun(base, e.session, &e.sum)
+	if err != nil || len(stats.Unsettled) == 0 || ctx.Err() != nil {
+		return err
+	}
+	a.talk("%d pages have a new or suspect text: looking again in %s", len(stats.Unsettled), after)
+	select {
+	case <-ctx.Done():
+		return nil // they stay unconfirmed
+	case <-time.After(after):
+	}
+	wanted, err := e.db.WantAgain(ctx, e.arch.Run(), stats.Unsettled, time.Now())
+	if err != nil || wanted == 0 {
+		return err
+	}
+	e.sum.Sources += wanted
+	e.goOn()
+	return a.visitAll(ctx, e, wanted)
+}
+
+// deriveRun takes in what the run has sealed and adds what came of it to the
+// summary.
+func (a *app) deriveRun(ctx context.Context, s *session, sum *summary) (archive.DeriveStats, error) {
+	stats, err := a.derive(ctx, s.cfg, s.store, s.db, archive.DeriveConfig{
+		ConfirmAfter: time.Duration(s.cfg.Changes.ConfirmAfter), Submit: waybackEvery(s.cfg) > 0, SubmitEvery: waybackEvery(s.cfg),
+	})
+	sum.addTexts(stats)
+	return stats, err
 }
 
 // checkServices refuses names that no declared service has.
@@ -276,7 +324,7 @@ func (e *engine) summary(ctx context.Context) summary {
 }
 
 func newSummary(s *session, wanted int64) summary {
-	return summary{Run: s.arch.Run(), Sources: wanted, Errors: map[string]int64{}, WARCs: []archive.Sealed{}}
+	return summary{Run: s.arch.Run(), Sources: wanted, Errors: map[string]int64{}, Grades: map[string]int64{}, WARCs: []archive.Sealed{}}
 }
 
 // finishRun seals, enters the run's summary and prints it.
@@ -284,6 +332,9 @@ func (a *app) finishRun(ctx context.Context, s *session, sum summary, began time
 	base := context.WithoutCancel(ctx)
 	sealed, err := s.arch.Seal(base)
 	sum.WARCs = append(sum.WARCs, sealed...)
+	if err == nil {
+		_, err = a.deriveRun(base, s, &sum)
+	}
 	left, leftErr := s.db.Forget(base, s.arch.Run())
 	leftErr = errors.Join(leftErr, offerCheckpoint(base, s))
 	sum.Deferred = max(left, sum.Deferred)

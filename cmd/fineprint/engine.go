@@ -232,3 +232,10 @@ func (e *engine) finish() {
 	defer e.mu.Unlock()
 	e.over = true
 }
+
+// goOn lets looks begin again, unless something has broken.
+func (e *engine) goOn() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.over = false
+}

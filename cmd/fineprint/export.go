@@ -63,19 +63,11 @@ func (a *app) export(ctx context.Context, sel selection, args []string, out stri
 	if len(args) == 1 && sel == (selection{}) {
 		return usageErrorf("export %s: name a SOURCE, or choose looks by --service, --since, --until …, or all by --all", format)
 	}
-	c, err := a.config()
-	if err != nil {
-		return err
-	}
-	db, err := a.readCatalog(ctx, c)
+	_, db, objects, err := a.openToRead(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	objects, err := a.readStore(ctx, c)
-	if err != nil {
-		return err
-	}
 	rows, err := a.chosen(ctx, db, sel, args[1:])
 	if err != nil {
 		return err

@@ -128,7 +128,7 @@ configuration; 3 partly failed (some pages could not be captured); 4 incomplete
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageErrorf("%w", err) })
 	root.AddCommand(
 		a.initCommand(), a.checkCommand(), a.crawlCommand(), a.captureCommand(), a.sealCommand(), a.anchorCommand(), a.statusCommand(),
-		a.capturesCommand(), a.exportCommand(), a.verifyCommand(), a.auditCommand(), a.rebuildCommand(), a.waybackCommand(), a.logCommand(),
+		a.capturesCommand(), a.versionsCommand(), a.changesCommand(), a.showCommand(), a.diffCommand(), a.searchCommand(), a.deriveCommand(), a.exportCommand(), a.verifyCommand(), a.auditCommand(), a.rebuildCommand(), a.waybackCommand(), a.logCommand(),
 		a.witnessCommand(), a.doctorCommand(), a.demoCommand(), a.versionCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true

@@ -127,6 +127,30 @@ func (a *app) readStore(ctx context.Context, c *config) (store.Store, error) {
 	return objects, asUsage(archive.CheckFormat(ctx, objects))
 }
 
+// openCatalogToRead reads the configuration and opens its catalog for a command
+// that only reads, which closes it.
+func (a *app) openCatalogToRead(ctx context.Context) (*config, *catalog.DB, error) {
+	c, err := a.config()
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := a.readCatalog(ctx, c)
+	return c, db, err
+}
+
+// openToRead is openCatalogToRead for a command that reads objects as well.
+func (a *app) openToRead(ctx context.Context) (*config, *catalog.DB, store.Store, error) {
+	c, db, err := a.openCatalogToRead(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	objects, err := a.readStore(ctx, c)
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, db.Close())
+	}
+	return c, db, objects, nil
+}
+
 // asUsage gives the usage exit code to what a person must settle first.
 func asUsage(err error) error {
 	for _, kind := range []error{archive.ErrNewer, archive.ErrCatalogBehind, archive.ErrSpool, store.ErrReadOnly} {
@@ -218,7 +242,7 @@ func (a *app) openAny(ctx context.Context, c *config) (_ *session, err error) {
 	}
 	s.arch, err = archive.Open(ctx, archive.Config{
 		Store: s.store, Catalog: s.db, Log: logged, Spool: c.Spool, Operator: c.Operator, UserAgent: c.agent, Tool: toolVersion(), Settings: c.digest(),
-		MaxBytes: int64(c.Seal.MaxBytes), WaybackEvery: waybackEvery(c), Logger: a.logger(), Step: a.step,
+		MaxBytes: int64(c.Seal.MaxBytes), Logger: a.logger(), Step: a.step,
 	})
 	if errors.Is(err, archive.ErrSpoolBusy) {
 		return nil, fmt.Errorf("%w; wait for it, or give this one a spool of its own (spool:)", err)

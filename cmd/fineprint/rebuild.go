@@ -19,8 +19,8 @@ func (a *app) rebuildCommand() *cobra.Command {
 		Use:   "rebuild",
 		Short: "Make the catalog again from the WARCs in the archive alone",
 		Long: `Read every WARC of the archive and write its facts into a catalog that has
-none: after a lost database, or into another one with --database. Nothing is
-visited, announced or submitted because of it. A damaged WARC, and a look whose
+none, then derive texts, versions and changes: after a lost database, or into
+another one with --database. Nothing is visited, announced or submitted because of it. A damaged WARC, and a look whose
 number an earlier one has, is left out and listed; the exit code is then 1. A
 rebuild that was stopped is gone on with when it is started again. --dump writes the canonical form
 of the facts, which is the same, byte for byte, for equal archives.`,
@@ -69,12 +69,16 @@ func (a *app) rebuild(ctx context.Context, c *config, dump string) (err error) {
 	if err != nil {
 		return asUsage(err)
 	}
+	derived, err := a.derive(ctx, c, objects, db, archive.DeriveConfig{})
+	if err != nil {
+		return err
+	}
 	if dump != "" {
 		if err := dumpFacts(ctx, db, dump); err != nil {
 			return err
 		}
 	}
-	if err := a.printRebuilt(stats); err != nil {
+	if err := a.printRebuilt(rebuilt{stats, derived}); err != nil {
 		return err
 	}
 	if damaged, conflicts := len(stats.Damaged), len(stats.Conflicts); damaged+conflicts > 0 {
@@ -83,7 +87,13 @@ func (a *app) rebuild(ctx context.Context, c *config, dump string) (err error) {
 	return nil
 }
 
-func (a *app) printRebuilt(stats archive.RebuildStats) error {
+// rebuilt is the summary of `rebuild` (docs/FORMATS.md).
+type rebuilt struct {
+	archive.RebuildStats
+	Derived archive.DeriveStats `json:"derived"`
+}
+
+func (a *app) printRebuilt(stats rebuilt) error {
 	if a.json {
 		return a.printJSON(stats)
 	}
@@ -93,8 +103,10 @@ func (a *app) printRebuilt(stats archive.RebuildStats) error {
 	for _, c := range stats.Conflicts {
 		fmt.Fprintf(a.stdout, "conflict: two looks have number %d at source %s: %s is kept, %s is left out\n", c.N, c.Source, c.Kept, c.Out)
 	}
-	_, err := fmt.Fprintf(a.stdout, "rebuilt from %d WARCs (%s): %d records, %d looks, %d log entries, %.1f s\n",
+	fmt.Fprintf(a.stdout, "rebuilt from %d WARCs (%s): %d records, %d looks, %d log entries, %.1f s\n",
 		stats.WARCs, humanBytes(stats.Bytes), stats.Records, stats.Looks, stats.Entries, stats.Elapsed)
+	_, err := fmt.Fprintf(a.stdout, "texts of %d documents: %d versions, %d changes, %.1f s\n",
+		stats.Derived.Documents, stats.Derived.Versions, stats.Derived.Changes, stats.Derived.Elapsed)
 	return err
 }
 

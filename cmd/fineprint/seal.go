@@ -23,7 +23,8 @@ func (a *app) sealCommand() *cobra.Command {
 		Use:   "seal",
 		Short: "Repair the spool and bring what it holds into the archive",
 		Long: `Repair what an interrupted run left in the spool, enter it, and bring every
-closed WARC into the archive. crawl does the same at its start and its end.
+closed WARC into the archive; then find out what its texts say. crawl does the
+same at its start and its end.
 
 --lost declares that the spool of another machine is gone for good (status
 shows such spools): what had reached the archive is sealed, each other look of
@@ -47,6 +48,9 @@ it is entered in the log as lost, and nothing waits for it any more.`,
 				return a.sealLost(cmd.Context(), s, lost, yes)
 			}
 			sealed, err := s.arch.Seal(cmd.Context())
+			if err == nil {
+				_, err = a.deriveRun(cmd.Context(), s, &summary{Grades: map[string]int64{}})
+			}
 			if err == nil {
 				_, err = a.anchorRun(cmd.Context(), s)
 			}

@@ -49,11 +49,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "What runs, what is late, what fails since when and why",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			c, err := a.config()
-			if err != nil {
-				return err
-			}
-			db, err := a.readCatalog(cmd.Context(), c)
+			c, db, err := a.openCatalogToRead(cmd.Context())
 			if err != nil {
 				return err
 			}

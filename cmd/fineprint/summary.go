@@ -14,7 +14,9 @@ import (
 )
 
 // summary is what a run says at its end (docs/FORMATS.md). Visits counts looks:
-// a page that failed and was looked at again counts twice.
+// a page that failed and was looked at again counts twice. First to Suspect count
+// looks by what their texts came to, each once for every document that it is a
+// look at.
 type summary struct {
 	Run         string           `json:"run"`
 	Sources     int64            `json:"sources"` // asked for
@@ -27,8 +29,10 @@ type summary struct {
 	Deferred    int64            `json:"deferred"`  // sources that the run did not come to
 	First       int64            `json:"first"`
 	Unchanged   int64            `json:"unchanged"`
-	Changed     int64            `json:"changed"`
-	Suspect     *int64           `json:"suspect"` // null until texts are derived
+	Changed     int64            `json:"changed"`     // documents with a confirmed change
+	Unconfirmed int64            `json:"unconfirmed"` // new texts that no second look has shown
+	Suspect     int64            `json:"suspect"`     // captures that do not count as terms
+	Grades      map[string]int64 `json:"grades"`      // of all captures
 	Errors      map[string]int64 `json:"errors"`
 	WARCs       []archive.Sealed `json:"warcs"`
 	Wayback     *int64           `json:"wayback_waiting"` // null when submissions are off
@@ -37,6 +41,25 @@ type summary struct {
 	Bundle      string   `json:"bundle,omitempty"`  // capture: file of the bundle, the first of several
 	Bundles     []string `json:"bundles,omitempty"` // capture: all of them, where the address is declared as several sources
 	Elapsed     float64  `json:"elapsed_s"`
+
+	news []catalog.ChangeRow // confirmed changes
+}
+
+// addTexts adds what a derivation found.
+func (s *summary) addTexts(d archive.DeriveStats) {
+	o := d.Outcomes
+	s.First += o["first"]
+	s.Unchanged += o["unchanged"] + o["links-only"] + o["volatile-only"] + o["known-variant"]
+	s.Changed += int64(len(d.News))
+	s.Suspect += o["suspect"]
+	// A look that was unconfirmed at first and then confirmed was counted as such.
+	s.Unconfirmed = max(0, s.Unconfirmed+o["unconfirmed"]-int64(len(d.News)))
+	for grade, n := range d.Grades {
+		if grade != "" {
+			s.Grades[grade] += n
+		}
+	}
+	s.news = append(s.news, d.News...)
 }
 
 func (s *summary) add(row catalog.LookRow, retry bool) {
@@ -46,24 +69,12 @@ func (s *summary) add(row catalog.LookRow, retry bool) {
 		s.Captured++
 	case warc.NotModified:
 		s.NotModified++
-		s.Unchanged++
 	default:
 		s.Failed++
 		s.Errors[row.Error]++
 	}
 	if retry {
 		s.Retried++
-	}
-	if row.Result != warc.Captured {
-		return
-	}
-	switch row.Bytes {
-	case warc.BytesFirst:
-		s.First++
-	case warc.BytesSame:
-		s.Unchanged++
-	case warc.BytesDifferent:
-		s.Changed++
 	}
 }
 
@@ -72,11 +83,16 @@ func (s *summary) print(w io.Writer, c *config) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "run\t%s\t%.1f s\n", s.Run, s.Elapsed)
 	fmt.Fprintf(t, "sources\t%d\tvisits %d\n", s.Sources, s.Visits)
-	fmt.Fprintf(t, "captured\t%d\tfirst %d, same bytes %d, other bytes %d\n", s.Captured, s.First, s.Unchanged-s.NotModified, s.Changed)
+	fmt.Fprintf(t, "captured\t%d\t\n", s.Captured)
 	if s.NotModified > 0 {
 		fmt.Fprintf(t, "not modified\t%d\tby the servers' word\n", s.NotModified)
 	}
 	fmt.Fprintf(t, "failed\t%d\t%s\n", s.Failed, s.failures())
+	fmt.Fprintf(t, "texts\t%d\tfirst %d, unchanged %d, changed %d, unconfirmed %d, suspect %d\n", s.First+s.Unchanged+s.Changed+s.Unconfirmed+s.Suspect,
+		s.First, s.Unchanged, s.Changed, s.Unconfirmed, s.Suspect)
+	if text := s.notTerms(); text != "" {
+		fmt.Fprintf(t, "no terms\t%d\t%s\n", s.Suspect, text)
+	}
 	if s.Deferred > 0 {
 		fmt.Fprintf(t, "not reached\t%d\tthe next crawl goes on with them\n", s.Deferred)
 	}
@@ -97,6 +113,28 @@ func (s *summary) print(w io.Writer, c *config) {
 		fmt.Fprintf(t, "\t%s\t\n", name)
 	}
 	t.Flush()
+	s.printNews(w)
+}
+
+// maxNews bounds the changes that the summary shows.
+const maxNews = 10
+
+// printNews shows the confirmed changes.
+func (s *summary) printNews(w io.Writer) {
+	for i, c := range s.news {
+		if i == maxNews {
+			fmt.Fprintf(w, "and %d more: fineprint changes\n", len(s.news)-i)
+			return
+		}
+		fmt.Fprintf(w, "changed  %s  (fineprint diff %s)\n  %s\n", title(c.Service, c.Terms, c.Lang), c.ID[:8], c.Summary)
+	}
+}
+
+// notTerms counts the grades of captures that are no terms.
+func (s *summary) notTerms() string {
+	grades := maps.Clone(s.Grades)
+	delete(grades, "terms")
+	return counts(grades)
 }
 
 func (s *summary) failures() string {

@@ -218,11 +218,7 @@ func (s *waybackState) print(a *app) error {
 }
 
 func (a *app) waybackStatus(ctx context.Context) (err error) {
-	c, err := a.config()
-	if err != nil {
-		return err
-	}
-	db, err := a.readCatalog(ctx, c)
+	c, db, err := a.openCatalogToRead(ctx)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,198 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/klauspost/compress/flate"
+
+	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/archive/store"
+	"github.com/fineprint-archive/fineprint/archive/terms"
+	"github.com/fineprint-archive/fineprint/crawler/declaration"
+	"github.com/fineprint-archive/fineprint/warc"
+)
+
+// maxPage bounds the body that a text is made of, content codings undone.
+const maxPage = 64 << 20
+
+// Reading is a capture that was read: its text, and what it shows beside.
+type Reading struct {
+	Text    *terms.Text
+	Page    *terms.Page
+	Verdict terms.Verdict
+	// Rules names what made the text: the extractor, and a digest of the declared
+	// rules that were followed.
+	Rules string
+	// Followed are these rules: the declared ones, or none where they matched
+	// nothing.
+	Followed declaration.Part
+	Bytes    int64 // of the body, content codings undone
+}
+
+// ReadCapture makes the text of a response by declared rules, and grades it. The
+// body is as served, transfer coding removed. What cannot be read is a grade, not
+// an error.
+func ReadCapture(ctx context.Context, c terms.Capture, body io.Reader, rules declaration.Part) (Reading, error) {
+	data, problem := decodeBody(c.Header, body)
+	text, page, err := terms.Extract(ctx, terms.Input{
+		Body: data, ContentType: c.Header.Get("Content-Type"), Language: c.Header.Get("Content-Language"), URL: c.FinalURL, Rules: rules,
+	})
+	if err != nil {
+		return Reading{}, err
+	}
+	text.Lang = terms.Language(text, page.Lang)
+	c.Size = int64(len(data))
+	r := Reading{Text: text, Page: page, Followed: rules, Bytes: c.Size}
+	if page.Fallback {
+		r.Followed.Select, r.Followed.Remove = nil, nil
+	}
+	r.Rules = text.Extractor + " " + rulesDigest(r.Followed)
+	if problem != "" {
+		r.Verdict = terms.Verdict{Grade: terms.GradeUnreadable, Reason: problem}
+		return r, nil
+	}
+	r.Verdict = terms.Assess(c, page, text)
+	return r, nil
+}
+
+// decodeBody undoes the content codings. A body that is cut off or damaged gives
+// what there is and says so.
+func decodeBody(h http.Header, body io.Reader) (data []byte, problem string) {
+	decoded, err := warc.Decode(body, h.Get("Content-Encoding"), maxPage)
+	if err != nil {
+		return nil, err.Error()
+	}
+	defer decoded.Close() // only read
+	data, err = io.ReadAll(decoded)
+	if err != nil {
+		return data, fmt.Sprintf("after %d bytes: %v", len(data), err)
+	}
+	return data, ""
+}
+
+// rulesDigest names the rules that make a text of a page.
+func rulesDigest(p declaration.Part) string {
+	b, err := json.Marshal([]any{p.Select, p.Remove, p.RemoveQueryParams, p.PDF})
+	if err != nil {
+		panic("rules of strings: " + err.Error())
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:4])
+}
+
+// readLook reads the page of a look. A damaged record is a grade.
+func readLook(ctx context.Context, s store.Store, db *catalog.DB, look catalog.LookRow, rules declaration.Part) (Reading, error) {
+	at, err := fullRecord(ctx, db, look)
+	if err != nil {
+		return Reading{}, err
+	}
+	if at.RecordLength == 0 {
+		return unreadable("the record that the page's revisit record refers to is not known"), nil
+	}
+	r, err := s.Get(ctx, at.WARC, at.RecordOffset, at.RecordLength)
+	if errors.Is(err, store.ErrNotExist) {
+		return unreadable(at.WARC + " is missing"), nil
+	}
+	if err != nil {
+		return Reading{}, err
+	}
+	member, err := io.ReadAll(r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return Reading{}, fmt.Errorf("read %s: %w", at.WARC, err)
+	}
+	rec, err := warc.ReadRecord(bytes.NewReader(member), at.RecordOffset)
+	if err != nil {
+		return unreadable(err.Error()), nil
+	}
+	resp, err := rec.HTTPResponse()
+	if err != nil {
+		return unreadable(err.Error()), nil
+	}
+	defer resp.Body.Close() // only read
+	final := look.FinalURL
+	if final == "" {
+		final = look.URL
+	}
+	return ReadCapture(ctx, terms.Capture{
+		Status: look.Status, Header: resp.Header, URL: look.URL, FinalURL: final, Truncated: look.Error == "truncated",
+	}, resp.Body, rules)
+}
+
+func unreadable(reason string) Reading {
+	return Reading{Text: &terms.Text{Extractor: terms.ExtractorVersion}, Page: &terms.Page{}, Verdict: terms.Verdict{Grade: terms.GradeUnreadable, Reason: reason}}
+}
+
+// fullRecord returns the look whose record holds the page of a look in full.
+func fullRecord(ctx context.Context, db *catalog.DB, look catalog.LookRow) (catalog.LookRow, error) {
+	if look.SameAs == "" {
+		return look, nil
+	}
+	full, ok, err := db.FullRecord(ctx, look.SameAs, look.Source, look.PayloadSHA256)
+	if err != nil || ok {
+		return full, err
+	}
+	full, _, err = db.FullRecord(ctx, "", look.Source, look.PayloadSHA256)
+	return full, err
+}
+
+// packText and unpackText are the stored form of a text: JSON, raw deflate.
+func packText(t *terms.Text) ([]byte, error) {
+	b, err := json.Marshal(t)
+	if err != nil {
+		return nil, err
+	}
+	return pack(b)
+}
+
+func unpackText(b []byte) (*terms.Text, error) {
+	plain, err := unpack(b)
+	if err != nil {
+		return nil, fmt.Errorf("stored text: %w", err)
+	}
+	t := new(terms.Text)
+	if err := json.Unmarshal(plain, t); err != nil {
+		return nil, fmt.Errorf("stored text: %w", err)
+	}
+	return t, nil
+}
+
+func pack(b []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w, err := flate.NewWriter(&out, 6)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(b); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+func unpack(b []byte) ([]byte, error) {
+	r := flate.NewReader(bytes.NewReader(b))
+	plain, err := io.ReadAll(io.LimitReader(r, 4*maxPage))
+	return plain, errors.Join(err, r.Close())
+}
+
+// StoredText returns a text of a document that a version or a change names.
+func StoredText(ctx context.Context, db *catalog.DB, document, name string) (*terms.Text, error) {
+	body, ok, err := db.Text(ctx, document, name)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fmt.Errorf("text %s of %s is not stored; `fineprint derive --again` makes it again", name, document)
+	}
+	return unpackText(body)
+}
