@@ -90,25 +90,29 @@ func rulesDigest(p declaration.Part) string {
 
 // readLook reads the page of a look. A damaged record is a grade.
 func readLook(ctx context.Context, s store.Store, db *catalog.DB, look catalog.LookRow, rules declaration.Part) (Reading, error) {
-	at, err := fullRecord(ctx, db, look)
+	final := look.FinalURL
+	if final == "" {
+		final = look.URL
+	}
+	at, err := fullRecord(ctx, s, db, look, final)
 	if err != nil {
 		return Reading{}, err
 	}
-	if at.RecordLength == 0 {
-		return unreadable("the record that the page's revisit record refers to is not known"), nil
+	if at.length == 0 {
+		return unreadable("the record that the page's revisit record refers to is not in the archive"), nil
 	}
-	r, err := s.Get(ctx, at.WARC, at.RecordOffset, at.RecordLength)
+	r, err := s.Get(ctx, at.key, at.offset, at.length)
 	if errors.Is(err, store.ErrNotExist) {
-		return unreadable(at.WARC + " is missing"), nil
+		return unreadable(at.key + " is missing"), nil
 	}
 	if err != nil {
 		return Reading{}, err
 	}
 	member, err := io.ReadAll(r)
 	if err = errors.Join(err, r.Close()); err != nil {
-		return Reading{}, fmt.Errorf("read %s: %w", at.WARC, err)
+		return Reading{}, fmt.Errorf("read %s: %w", at.key, err)
 	}
-	rec, err := warc.ReadRecord(bytes.NewReader(member), at.RecordOffset)
+	rec, err := warc.ReadRecord(bytes.NewReader(member), at.offset)
 	if err != nil {
 		return unreadable(err.Error()), nil
 	}
@@ -117,10 +121,6 @@ func readLook(ctx context.Context, s store.Store, db *catalog.DB, look catalog.L
 		return unreadable(err.Error()), nil
 	}
 	defer resp.Body.Close() // only read
-	final := look.FinalURL
-	if final == "" {
-		final = look.URL
-	}
 	return ReadCapture(ctx, terms.Capture{
 		Status: look.Status, Header: resp.Header, URL: look.URL, FinalURL: final, Truncated: look.Error == "truncated",
 	}, resp.Body, rules)
@@ -130,17 +130,44 @@ func unreadable(reason string) Reading {
 	return Reading{Text: &terms.Text{Extractor: terms.ExtractorVersion}, Page: &terms.Page{}, Verdict: terms.Verdict{Grade: terms.GradeUnreadable, Reason: reason}}
 }
 
-// fullRecord returns the look whose record holds the page of a look in full.
-func fullRecord(ctx context.Context, db *catalog.DB, look catalog.LookRow) (catalog.LookRow, error) {
+// fullRecord returns where the page of a look is stored in full; no length if it
+// is not.
+func fullRecord(ctx context.Context, s store.Store, db *catalog.DB, look catalog.LookRow, final string) (piece, error) {
 	if look.SameAs == "" {
-		return look, nil
+		return piece{look.WARC, look.RecordOffset, look.RecordLength}, nil
 	}
-	full, ok, err := db.FullRecord(ctx, look.SameAs, look.Source, look.PayloadSHA256)
+	full, ok, err := db.FullRecord(ctx, final, look.PayloadSHA256)
 	if err != nil || ok {
-		return full, err
+		return piece{full.WARC, full.RecordOffset, full.RecordLength}, err
 	}
-	full, _, err = db.FullRecord(ctx, "", look.Source, look.PayloadSHA256)
-	return full, err
+	// Fetched for another page, or on the way to one.
+	key, id, err := db.RecordWARC(ctx, final, look.PayloadSHA256)
+	if err != nil || key == "" {
+		return piece{}, err
+	}
+	return findRecord(ctx, s, key, id)
+}
+
+// findRecord looks for a record in a WARC file.
+func findRecord(ctx context.Context, s store.Store, key, id string) (at piece, err error) {
+	r, err := s.Get(ctx, key, 0, -1)
+	if errors.Is(err, store.ErrNotExist) {
+		return piece{}, nil
+	}
+	if err != nil {
+		return piece{}, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	for rec, err := range warc.NewReader(r).Records() {
+		if err != nil {
+			return piece{}, fmt.Errorf("read %s: %w", key, err)
+		}
+		if rec.ID() == id {
+			err := rec.Finish()
+			return piece{key, rec.Offset, rec.Length}, err
+		}
+	}
+	return piece{}, nil
 }
 
 // packText and unpackText are the stored form of a text: JSON, raw deflate.

@@ -165,14 +165,24 @@ func (db *DB) LooksToDerive(ctx context.Context, sources []string, all bool) ([]
 	return list, wrap("list looks to derive", db.explain(db.redact(err)))
 }
 
-// FullRecord returns the look whose page record holds a payload of a source in
-// full, the first one in a sealed WARC file, and whether there is one.
-func (db *DB) FullRecord(ctx context.Context, record string, source string, payload warc.Digest) (LookRow, bool, error) {
+// FullRecord returns a look whose page is stored in full under an address with a
+// payload, in a sealed WARC file, and whether there is one. It need not be a look
+// at the same source: another one may have been led to the address.
+func (db *DB) FullRecord(ctx context.Context, address string, payload warc.Digest) (LookRow, bool, error) {
 	var l LookRow
 	ok, err := one(reader{db}.QueryRow(ctx, "SELECT "+lookColumns+` FROM looks l JOIN sources s ON s.id = l.source
-		WHERE l.source = $1 AND l.payload_sha256 = $2 AND l.same_as = '' AND l.state = 'sealed' AND ($3 = '' OR l.record_id = $3) ORDER BY l.n LIMIT 1`,
-		source, digestText(payload), record), l.dest()...)
+		WHERE (l.final_hash = $1 OR l.final_hash = '' AND l.source IN (SELECT id FROM sources WHERE url_hash = $1))
+		AND l.payload_sha256 = $2 AND l.same_as = '' AND l.record_length > 0 AND l.state = 'sealed' ORDER BY l.time, l.source, l.n LIMIT 1`,
+		hashKey(address), digestText(payload)), l.dest()...)
 	return l, ok, wrap("look up a full record", db.explain(db.redact(err)))
+}
+
+// RecordWARC returns the key of a sealed WARC file that holds a payload in full
+// under an address, whatever it was fetched for, and the record's id; "" for none.
+func (db *DB) RecordWARC(ctx context.Context, address string, payload warc.Digest) (key, id string, err error) {
+	_, err = one(reader{db}.QueryRow(ctx, `SELECT w.key, r.id FROM records r JOIN warcs w ON w.name = r.warc
+		WHERE r.url_hash = $1 AND r.payload_sha256 = $2 AND w.state = 'sealed' ORDER BY w.key LIMIT 1`, hashKey(address), digestText(payload)), &key, &id)
+	return key, id, wrap("look up a full record", db.explain(db.redact(err)))
 }
 
 // Tracked returns where the derivation of a document stands, and whether it was

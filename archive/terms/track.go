@@ -314,7 +314,7 @@ func (t *Tracker) novel(o Observation, known Known, met bool) (Step, error) {
 	}
 	s.Holding = meet(s.Holding, o.Prints.Words, o)
 	hold := s.Holding
-	if v := AssessAgainst(o.Verdict, text, old); v.Grade != GradeTerms && hold.Count < holdLooks {
+	if v := AssessAgainst(o.Verdict, text, old); v.Grade != GradeTerms && hold.Count < holdLooks && !(v.Grade == GradeShrunk && partOf(text, old)) {
 		return Step{Outcome: Suspect, Reason: fmt.Sprintf("%s: %s; %d of %d looks in a row", v.Grade, v.Reason, hold.Count, holdLooks)}, nil
 	}
 	if err := t.settle(old, text); err != nil {

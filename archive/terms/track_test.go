@@ -135,10 +135,13 @@ func TestTrack(t *testing.T) {
 		{"a challenge page counts for nothing", func(r *replay) []Outcome {
 			return []Outcome{r.look(a...), r.graded(Verdict{Grade: GradeBlocked}, "Just a moment"), r.look(a...)}
 		}, []Outcome{First, Suspect, Unchanged}, ""},
-		{"half of the text has to stay away", func(r *replay) []Outcome {
-			half := a[:8]
+		{"other words in less than half of the length have to stay", func(r *replay) []Outcome {
+			half := []string{"Something went wrong.", "We are at work on it.", "Please come again later.", "Thank you."}
 			return []Outcome{r.look(a...), r.look(half...), r.look(half...), r.look(a...), r.look(half...), r.look(half...), r.look(half...)}
 		}, []Outcome{First, Suspect, Suspect, Unchanged, Suspect, Suspect, Unchanged}, "changed 1>5"},
+		{"the greater part is removed", func(r *replay) []Outcome {
+			return []Outcome{r.look(a...), r.look(a[:8]...), r.look(a[:8]...)}
+		}, []Outcome{First, Unconfirmed, Unchanged}, "changed 1>2"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -150,3 +150,16 @@ func unitSet(t *Text) map[string]bool {
 	}
 	return in
 }
+
+// partOf reports whether a text is for the most part a part of another one: what is
+// left when a page no longer shows all of it.
+func partOf(a, b *Text) bool {
+	in := unitSet(b)
+	known, all := 0, units(a)
+	for _, u := range all {
+		if in[u.hash] {
+			known++
+		}
+	}
+	return 10*known >= 8*len(all)
+}

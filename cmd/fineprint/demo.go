@@ -71,16 +71,44 @@ func (a *app) demo(ctx context.Context, dir string) (err error) {
 		web.Site.Set(step.Moment)
 		a.say("== %s: %s\n%s\n", step.Moment.Time().Format(time.DateOnly), step.Title, step.Text)
 		// A crawl with failed pages ends with 3: the demo has some on purpose.
-		if err := a.demoStep(ctx, "--config", config, "crawl"); err != nil && exitCode(err) != exitPartly {
+		if err := a.demoStep(ctx, "--config", config, "crawl", "--confirm-after", "0s"); err != nil && exitCode(err) != exitPartly {
 			return err
 		}
 		a.say("")
+		if step.Moment == demoweb.Announced {
+			a.say("== That change as a redline: new terms beside the old ones that they were made from\n")
+			if err := a.demoStep(ctx, "--config", config, "diff", demoEnglish, "--context", "0"); err != nil {
+				return err
+			}
+			a.say("")
+		}
 	}
-	a.say("== The Wayback Machine (a stand-in) is asked to capture what changed\n")
+	if err := a.demoChanges(ctx, config); err != nil {
+		return err
+	}
+	a.say("\n== The Wayback Machine (a stand-in) is asked to capture what changed\n")
 	if err := a.demoStep(ctx, "--config", config, "wayback", "submit"); err != nil {
 		return err
 	}
 	return a.demoProof(ctx, dir, config)
+}
+
+// demoChanges shows what changed.
+func (a *app) demoChanges(ctx context.Context, config string) error {
+	for _, step := range []struct {
+		title string
+		args  []string
+	}{
+		{"What changed, in both languages", []string{"changes", "--by-terms"}},
+		{"When did these words first appear?", []string{"search", "人工智能"}},
+	} {
+		a.say("== %s\n", step.title)
+		if err := a.demoStep(ctx, append([]string{"--config", config}, step.args...)...); err != nil {
+			return err
+		}
+		a.say("")
+	}
+	return nil
 }
 
 // demoProof checks the demo's own output the way a stranger would.
@@ -115,6 +143,7 @@ func (a *app) demoProof(ctx context.Context, dir, config string) error {
 	a.say(`
 Look around:
   %[1]s
+  fineprint --config %[2]s changes --all
   fineprint --config %[2]s captures
   fineprint --config %[2]s captures --failed
   fineprint --config %[2]s export wacz --lang zh-CN --terms "Terms of Service" -o terms.wacz   (opens in ReplayWeb.page)
@@ -148,6 +177,9 @@ func (a *app) say(format string, args ...any) {
 	}
 	fmt.Fprintf(out, format+"\n", args...)
 }
+
+// demoEnglish is the document whose redline the demo shows.
+const demoEnglish = "plumvane/terms-of-service/en"
 
 // demoTerms is the document that the demo's bundle is about.
 const demoTerms = "plumvane/terms-of-service/zh-cn"
