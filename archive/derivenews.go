@@ -126,11 +126,23 @@ func (w *docWalk) version(o terms.Observation, kind string, confirmed time.Time)
 		last = confirmed
 	}
 	w.state.Current = o.Time
+	if kind != kindRules { // its words are not new
+		w.out.Passages = append(w.out.Passages, passages(text, o.Time))
+	}
 	w.out.Versions = append(w.out.Versions, catalog.VersionRow{
 		Document: w.task.document.ID, Look: o.Look, Time: o.Time, LastSeen: last, Kind: kind, Text: o.Text, TextSHA256: text.Digest(),
 		Lang: text.Lang, Words: int64(text.Words()), Extractor: text.Extractor, Confirmed: confirmed, Parts: string(parts), Dates: string(dates),
 	})
 	return nil
+}
+
+// passages returns what of a version is searched.
+func passages(text *terms.Text, at time.Time) catalog.VersionPassages {
+	v := catalog.VersionPassages{Time: at}
+	for _, p := range text.SearchPassages() {
+		v.Passages = append(v.Passages, catalog.Passage{Hash: p.Hash, Text: p.Text, Tokens: p.Tokens, Kind: string(p.Kind), Block: p.Block})
+	}
+	return v
 }
 
 // seen notes that the version in force was seen.

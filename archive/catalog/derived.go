@@ -84,6 +84,7 @@ type Derivation struct {
 	Texts    []TextRow // new ones
 	Drop     []string  // names of texts that may go, unless a version has them
 	Versions []VersionRow
+	Passages []VersionPassages // of Versions, for the search
 	Seen     []Seen
 	Changes  []ChangeRow
 	Judged   []Judgement // looks whose outcome a later look has decided
@@ -259,6 +260,12 @@ func (d *Derivation) enter(ctx context.Context, tx *Tx) error {
 				return err
 			}
 		}
+		if err := deletePassages(ctx, tx, d.Tracked.Document); err != nil {
+			return err
+		}
+	}
+	if err := enterPassages(ctx, tx, d.Tracked.Document, d.Passages); err != nil {
+		return err
 	}
 	for _, step := range []func(context.Context, *Tx) error{d.enterTracked, d.enterReadings, d.enterJudged, d.enterVersions, d.enterChanges, d.enterTexts, d.enterFollowing} {
 		if err := step(ctx, tx); err != nil {
