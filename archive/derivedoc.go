@@ -24,6 +24,7 @@ type docState struct {
 	Made    map[string][]made     `json:"made"`           // by look: captures that its text was made of
 	Temp    []string              `json:"temp,omitempty"` // stored texts that no version has
 	Current time.Time             `json:"current"`        // of the version in force, as its row names it
+	Waits   int                   `json:"waits"`          // looks in a row that were unconfirmed or suspect
 }
 
 // partState is what is remembered of one source of a document.

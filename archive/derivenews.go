@@ -44,16 +44,22 @@ func (w *docWalk) observe(l *catalog.LookRow, o terms.Observation, r *catalog.Re
 			return err
 		}
 	}
+	w.state.Waits++
 	switch step.Outcome {
+	case terms.Unconfirmed:
 	case terms.Suspect:
 		if o.Verdict.Grade == terms.GradeNeedsBrowser {
 			w.submit(l, causeFirst) // the Wayback Machine has a browser
 		}
 	case terms.First:
+		w.state.Waits = 0
 		w.submit(l, causeFirst)
 		return w.version(o, string(terms.First), time.Time{})
 	case terms.Unchanged, terms.LinksOnly, terms.VolatileOnly:
+		w.state.Waits = 0
 		w.seen(o.Time)
+	default:
+		w.state.Waits = 0
 	}
 	return nil
 }
@@ -269,14 +275,18 @@ func (w *docWalk) submit(l *catalog.LookRow, cause string) {
 	w.out.Outbox = append(w.out.Outbox, row)
 }
 
-// follow brings the next visit of the sources forward whose newest text waits for
+// maxWaits is how often in a row another look is asked for: a page that is never
+// the same, or never shows its terms, is visited no more often than others.
+const maxWaits = 2
+
+// follow brings the next visit of the source forward whose newest text waits for
 // another look.
 func (w *docWalk) follow() {
 	if len(w.out.Readings) == 0 {
 		return
 	}
 	last := w.out.Readings[len(w.out.Readings)-1]
-	if !w.fresh[lookName(last.Source, last.NTo)] || last.Outcome != string(terms.Unconfirmed) && last.Outcome != string(terms.Suspect) {
+	if w.state.Waits > maxWaits || !w.fresh[lookName(last.Source, last.NTo)] || last.Outcome != string(terms.Unconfirmed) && last.Outcome != string(terms.Suspect) {
 		return
 	}
 	w.count(func(s *DeriveStats) { s.Unsettled = append(s.Unsettled, last.Source) })

@@ -2,6 +2,7 @@ package crawler
 
 import (
 	"context"
+	"io"
 
 	"github.com/fineprint-archive/fineprint/crawler/declaration"
 	"github.com/fineprint-archive/fineprint/warc"
@@ -19,7 +20,14 @@ type ProbeResult struct {
 	SHA256   warc.Digest // of the same
 	Hops     int         // page exchanges: 1 without redirects
 	Robots   *warc.Robots
+
+	// Response is the last response of the page as it came, header block and body
+	// with its framing; nil if there is none, or it has more than maxProbe bytes.
+	Response []byte
 }
+
+// maxProbe bounds the response that a probe keeps.
+const maxProbe = 64 << 20
 
 // Probe visits a source twice, without archiving anything and without its
 // requisites. Same says that both looks brought the page with equal bytes; it is
@@ -28,21 +36,37 @@ type ProbeResult struct {
 func (c *Crawler) Probe(ctx context.Context, src declaration.Source) (first, second ProbeResult, same bool) {
 	bare := *c
 	bare.requisites = false
-	first = probed(bare.Visit(ctx, src, discard{}, Ask{}))
+	first = bare.probe(ctx, src)
 	if first.Result != warc.Captured || ctx.Err() != nil {
 		return first, second, false
 	}
-	second = probed(bare.Visit(ctx, src, discard{}, Ask{}))
+	second = bare.probe(ctx, src)
 	same = second.Result == warc.Captured && first.SHA256 == second.SHA256 && first.Size == second.Size
 	return first, second, same
 }
 
-// discard is a sink that keeps nothing.
-type discard struct{}
+// probe makes one look.
+func (c *Crawler) probe(ctx context.Context, src declaration.Source) ProbeResult {
+	last := new(lastPage)
+	r := probed(c.Visit(ctx, src, last, Ask{}))
+	r.Response = last.response
+	return r
+}
 
-// Exchange stores nothing.
-func (discard) Exchange(context.Context, *warc.Exchange) (warc.Stored, error) {
-	return warc.Stored{}, nil
+// lastPage is a sink that archives nothing and keeps the last response of a page.
+type lastPage struct{ response []byte }
+
+// Exchange keeps the response of a page.
+func (p *lastPage) Exchange(_ context.Context, e *warc.Exchange) (_ warc.Stored, err error) {
+	if e.Kind != warc.KindPage {
+		return warc.Stored{}, nil
+	}
+	p.response = nil
+	if e.Response == nil || e.Response.Size() > maxProbe {
+		return warc.Stored{}, nil
+	}
+	p.response, err = io.ReadAll(e.Response.Open())
+	return warc.Stored{}, err
 }
 
 func probed(m warc.Manifest) ProbeResult {
