@@ -54,8 +54,9 @@ type BundleRequest struct {
 
 // CollectBundle brings together what a bundle consists of: the records of the
 // look, byte for byte, those that they refer to, the leaves with their proofs
-// under one checkpoint, and what outside parties said about that. With a range
-// also the records of its first look, and every leaf between. What it reads grows
+// under one checkpoint, what outside parties said about that, and what the look
+// shows of its documents as text. With a range also the records of its first look,
+// and every leaf between. What it reads grows
 // with the range and the records, not with the log.
 //
 // The checkpoint is the earliest one that holds all the leaves and bears a
@@ -123,7 +124,10 @@ func (b *bundler) collect(ctx context.Context) (p evidence.Parts, err error) {
 		return p, err
 	}
 	p.WARC = b.Scratch
-	p.WARCSize, err = b.copyRecords(ctx)
+	if p.WARCSize, err = b.copyRecords(ctx); err != nil {
+		return p, err
+	}
+	p.Derived, err = b.derive(ctx)
 	return p, err
 }
 

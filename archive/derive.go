@@ -40,14 +40,20 @@ type DeriveConfig struct {
 	// suspect; 0 leaves it where it is.
 	ConfirmAfter time.Duration
 	// Submit enters first and changed texts into the outbox, and pages whose text a
-	// browser makes at most every SubmitEvery.
+	// browser makes at most every SubmitEvery. Looks before SubmitSince are left out:
+	// a capture of today is no witness of them.
 	Submit      bool
 	SubmitEvery time.Duration
+	SubmitSince time.Time
 
 	Workers  int // documents at a time; 0 is one for each processor
 	Logger   *slog.Logger
 	Now      func() time.Time
 	Progress func(done, total int) // told of documents; may be nil
+
+	// Step, if set, is called before each durable step with its name. Tests
+	// stop the process there.
+	Step func(name string)
 }
 
 // DeriveStats counts what Derive made. The outcomes count looks, each once for
@@ -73,13 +79,13 @@ type DeriveStats struct {
 // Derive takes in the sealed looks that are not derived yet: it extracts their
 // texts, grades them, and finds versions and changes, document by document in the
 // order in which the looks were made. A look that arrives late has its document
-// redone from the first look on. The result depends on the archive and
-// DerivationVersion alone: not on the order of calls, and not on what was derived
-// before.
+// redone from the first look on. The result depends on the archive,
+// DerivationVersion, the watch phrases and pdftotext alone: not on the order of
+// calls, and not on what was derived before.
 //
 // It may be stopped at any time; the next call goes on. One damaged capture is a
-// reading of grade unreadable; a store that does not answer is an error. Only one
-// process at a time may derive into a catalog.
+// reading of grade unreadable; a store that does not answer is an error. Of several
+// processes at a catalog one derives at a time, and the others wait.
 func Derive(ctx context.Context, cfg DeriveConfig) (DeriveStats, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -87,12 +93,15 @@ func Derive(ctx context.Context, cfg DeriveConfig) (DeriveStats, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Step == nil {
+		cfg.Step = func(string) {}
+	}
 	if cfg.Workers == 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
 	began := time.Now()
 	d := &deriver{cfg: cfg, declarations: map[warc.Digest]parsedDeclaration{}, stats: DeriveStats{Outcomes: map[string]int64{}, Grades: map[string]int64{}}}
-	err := d.run(ctx)
+	err := d.alone(ctx)
 	d.stats.Elapsed = time.Since(began).Seconds()
 	slices.SortFunc(d.stats.News, func(a, b catalog.ChangeRow) int { return a.Time.Compare(b.Time) })
 	slices.Sort(d.stats.Unsettled)
@@ -103,9 +112,33 @@ func Derive(ctx context.Context, cfg DeriveConfig) (DeriveStats, error) {
 	return d.stats, nil
 }
 
+// lockEvery is how often a process that waits for another one's derivation looks
+// whether it is over.
+const lockEvery = 250 * time.Millisecond
+
+// alone runs when no other process derives into the catalog.
+func (d *deriver) alone(ctx context.Context) (err error) {
+	for {
+		release, ok, err := d.cfg.Catalog.LockDerivation(ctx)
+		if err != nil {
+			return err
+		}
+		if ok {
+			return errors.Join(d.run(ctx), release())
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lockEvery):
+		}
+	}
+}
+
 // deriver is one call of Derive.
 type deriver struct {
 	cfg DeriveConfig
+
+	entering sync.Mutex // one batch at a time
 
 	mu    sync.Mutex // guards what follows
 	stats DeriveStats
@@ -151,6 +184,7 @@ func (d *deriver) run(ctx context.Context) error {
 	if d.cfg.Documents != nil {
 		return nil // the WARCs hold looks of others
 	}
+	d.cfg.Step("derived")
 	return d.cfg.Catalog.MarkDerived(ctx, keys)
 }
 
@@ -220,14 +254,21 @@ func (d *deriver) enter(ctx context.Context, in catalog.Derivation) error {
 	return d.flush(ctx, false)
 }
 
-// flush enters the batch if it is large, or in any case.
+// flush enters the batch if it is large, or in any case. Batches are entered in the
+// order in which they were filled.
 func (d *deriver) flush(ctx context.Context, all bool) error {
+	d.entering.Lock()
+	defer d.entering.Unlock()
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	if !all && len(d.batch) < maxBatch && d.size < maxBatchBytes {
+		d.mu.Unlock()
 		return nil
 	}
 	batch := d.batch
 	d.batch, d.size = nil, 0
+	d.mu.Unlock()
+	if len(batch) > 0 {
+		d.cfg.Step("derive")
+	}
 	return d.cfg.Catalog.EnterDerivations(ctx, batch)
 }

@@ -20,20 +20,30 @@ import (
 // docState is what is remembered of a document between two derivations.
 type docState struct {
 	Tracker terms.State           `json:"tracker"`
-	Parts   map[string]*partState `json:"parts"`          // by index and source
-	Made    map[string][]made     `json:"made"`           // by look: captures that its text was made of
-	Temp    []string              `json:"temp,omitempty"` // stored texts that no version has
-	Current time.Time             `json:"current"`        // of the version in force, as its row names it
-	Waits   int                   `json:"waits"`          // looks in a row that were unconfirmed or suspect
+	Parts   map[string]*partState `json:"parts"`           // by index and source
+	Made    map[string][]made     `json:"made"`            // by look: captures that its text was made of
+	Temp    []string              `json:"temp,omitempty"`  // stored texts that no version has
+	Current time.Time             `json:"current"`         // of the version in force, as its row names it
+	Waits   int                   `json:"waits,omitempty"` // looks in a row that ask for another one
+	Reread  time.Time             `json:"reread"`          // of its row of kind rules, zero without one
+	Redo    *redo                 `json:"redo,omitempty"`  // under way: not all looks are taken in
+}
+
+// redo is what a derivation from the first look on has to know of the one before,
+// whose rows are gone.
+type redo struct {
+	Covered map[string][][2]int64 `json:"covered"` // looks that it had taken in, as runs, by source
+	Told    []catalog.ChangeRow   `json:"told"`
+	Late    bool                  `json:"late"`
 }
 
 // partState is what is remembered of one source of a document.
 type partState struct {
-	Key     string    `json:"key"` // what the newest capture was read from
-	Newest  capture   `json:"newest"`
-	Good    *capture  `json:"good,omitempty"` // the newest that counts as terms
-	Source  string    `json:"source"`
-	Checked time.Time `json:"checked"` // of the newest look that brought Good, or the same again
+	Key    string   `json:"key"` // what Newest was read from
+	Newest capture  `json:"newest"`
+	Last   *capture `json:"last,omitempty"` // the newest of a look that did not fail: what 304 speaks of
+	Good   *capture `json:"good,omitempty"` // the newest that counts as terms
+	Source string   `json:"source"`
 }
 
 // capture is a page of a look, read.
@@ -79,7 +89,8 @@ type docWalk struct {
 	late  bool                   // the document is redone because one of them is older than what was
 	out   catalog.Derivation
 
-	derivedAt map[string]time.Time // of changes that were there before, by id
+	stored catalog.Tracked
+	told   []catalog.ChangeRow // before
 }
 
 // maxLooks bounds the looks that are entered at a time.
@@ -110,74 +121,117 @@ func (d *deriver) document(ctx context.Context, t task) error {
 // begin returns the looks to take in; again says that they are all there are.
 func (w *docWalk) begin() (looks []catalog.LookRow, again bool, err error) {
 	db := w.cfg.Catalog
-	stored, begun, err := db.Tracked(w.ctx, w.task.document.ID)
-	if err != nil {
+	begun := false
+	if w.stored, begun, err = db.Tracked(w.ctx, w.task.document.ID); err != nil {
 		return nil, false, err
 	}
-	w.state = docState{Parts: map[string]*partState{}, Made: map[string][]made{}}
-	again = !begun || stored.Rules != DerivationVersion || w.cfg.Again
-	if begun && stored.Rules == DerivationVersion {
-		if err := w.unpackState(stored.State); err != nil {
+	same := begun && w.stored.Rules == DerivationVersion
+	if w.state, err = restoreState(w.stored, same); err != nil {
+		return nil, false, err
+	}
+	before := redo{}
+	if w.state.Redo != nil {
+		before = *w.state.Redo
+	}
+	if looks, err = db.LooksToDerive(w.ctx, w.task.sources, false); err != nil {
+		return nil, false, err
+	}
+	if w.state.Redo == nil && begun {
+		if before.Covered, err = w.covered(lowest(looks)); err != nil {
 			return nil, false, err
 		}
 	}
-	all, err := db.LooksToDerive(w.ctx, w.task.sources, false)
-	if err != nil {
-		return nil, false, err
+	looks = slices.DeleteFunc(looks, before.covers)
+	forced := w.cfg.Again || w.state.Redo != nil
+	if len(looks) == 0 && !forced {
+		return nil, false, nil
 	}
-	if looks, err = w.uncovered(all); err != nil {
-		return nil, false, err
+	if same && !w.cfg.Again {
+		// Of two looks at the same time either may come first.
+		before.Late = before.Late || slices.ContainsFunc(looks, func(l catalog.LookRow) bool { return !l.Time.After(w.stored.Cursor) })
+	}
+	if again = !same || forced || before.Late; again {
+		looks, err = w.redo(begun, &before)
 	}
 	for i := range looks {
-		w.fresh[lookName(looks[i].Source, looks[i].N)] = true
-		w.late = w.late || looks[i].Time.Before(stored.Cursor)
-	}
-	w.late = w.late && !again
-	again = again || w.late
-	if !again || len(looks) == 0 && !w.cfg.Again {
-		return looks, false, nil
-	}
-	sources := slices.Clone(w.task.sources)
-	for _, p := range w.state.Parts {
-		sources = append(sources, p.Source)
-	}
-	slices.Sort(sources)
-	if w.derivedAt, err = db.ChangesDerived(w.ctx, w.task.document.ID); err != nil {
-		return nil, false, err
-	}
-	if begun {
-		w.count(func(s *DeriveStats) { s.Redone++ })
-	}
-	looks, err = db.LooksToDerive(w.ctx, slices.Compact(sources), true)
-	return looks, true, err
-}
-
-// uncovered drops the looks that were taken in already.
-func (w *docWalk) uncovered(looks []catalog.LookRow) ([]catalog.LookRow, error) {
-	lowest := map[string]int64{}
-	for i := range looks {
-		if n, ok := lowest[looks[i].Source]; !ok || looks[i].N < n {
-			lowest[looks[i].Source] = looks[i].N
+		if !before.covers(looks[i]) {
+			w.fresh[lookName(looks[i].Source, looks[i].N)] = true
 		}
 	}
+	w.told, w.late = before.Told, before.Late
+	return looks, again, err
+}
+
+// redo returns all looks at the document, and completes what is known of an
+// earlier derivation.
+func (w *docWalk) redo(begun bool, before *redo) ([]catalog.LookRow, error) {
+	db, document := w.cfg.Catalog, w.task.document.ID
+	cutOff := w.state.Redo != nil
+	w.state = newDocState()
+	if begun {
+		w.state.Redo = before
+		w.count(func(s *DeriveStats) { s.Redone++ })
+	}
+	if begun && !cutOff {
+		sources, err := db.SourcesRead(w.ctx, document)
+		if err != nil {
+			return nil, err
+		}
+		all := map[string]int64{}
+		for _, source := range sources {
+			all[source] = 0
+		}
+		if before.Covered, err = w.covered(all); err != nil {
+			return nil, err
+		}
+		if before.Told, err = db.ChangesDerived(w.ctx, document); err != nil {
+			return nil, err
+		}
+	}
+	return db.LooksToDerive(w.ctx, before.sources(w.task.sources), true)
+}
+
+// lowest returns the smallest number of the looks at each source.
+func lowest(looks []catalog.LookRow) map[string]int64 {
+	from := map[string]int64{}
+	for i := range looks {
+		if n, ok := from[looks[i].Source]; !ok || looks[i].N < n {
+			from[looks[i].Source] = looks[i].N
+		}
+	}
+	return from
+}
+
+// covered returns the looks at sources, each from a number on, that are taken in.
+func (w *docWalk) covered(from map[string]int64) (map[string][][2]int64, error) {
 	runs := map[string][][2]int64{}
-	for source, n := range lowest {
+	for source, n := range from {
 		var err error
 		if runs[source], err = w.cfg.Catalog.Derived(w.ctx, w.task.document.ID, source, n); err != nil {
 			return nil, err
 		}
 	}
-	return slices.DeleteFunc(looks, func(l catalog.LookRow) bool {
-		return slices.ContainsFunc(runs[l.Source], func(r [2]int64) bool { return r[0] <= l.N && l.N <= r[1] })
-	}), nil
+	return runs, nil
 }
 
-// reset begins a derivation.
+// covers reports whether a look was taken in.
+func (b *redo) covers(l catalog.LookRow) bool {
+	return slices.ContainsFunc(b.Covered[l.Source], func(r [2]int64) bool { return r[0] <= l.N && l.N <= r[1] })
+}
+
+// sources returns those of the document then and now.
+func (b *redo) sources(now []string) []string {
+	all := slices.AppendSeq(slices.Clone(now), maps.Keys(b.Covered))
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// reset begins the rows of a derivation.
 func (w *docWalk) reset(again bool) {
-	if again {
-		w.state = docState{Parts: map[string]*partState{}, Made: map[string][]made{}}
-	}
 	w.out = catalog.Derivation{Again: again}
+	if !again {
+		w.out.Tracked = w.stored
+	}
 }
 
 // look takes in one look.
@@ -267,9 +321,12 @@ func (w *docWalk) capture(l *catalog.LookRow, part declaration.Part, key string)
 	}
 	from := made{key, l.Source, l.N, l.Time}
 	switch {
-	case l.Result == warc.NotModified && p.Good != nil:
-		p.Good.made, p.Checked = from, l.Time
-		return p.Good, nil
+	case l.Result == warc.NotModified && p.Last != nil:
+		c := *p.Last // the bytes are still those of that look
+		if c.Verdict.Grade == terms.GradeTerms {
+			p.Good = &c
+		}
+		return &c, nil
 	case l.Result == warc.NotModified, l.RecordID == "", l.PayloadSHA256.IsZero():
 		return nil, nil
 	}
@@ -285,8 +342,12 @@ func (w *docWalk) capture(l *catalog.LookRow, part declaration.Part, key string)
 		p.Key, p.Newest = what, c
 	}
 	c := p.Newest
+	if l.Result == warc.Failed {
+		return &c, nil // whatever came is not what the page says
+	}
+	p.Last = &c
 	if c.Verdict.Grade == terms.GradeTerms {
-		p.Good, p.Checked = &c, l.Time
+		p.Good = &c
 	}
 	return &c, nil
 }
@@ -377,7 +438,7 @@ func (w *docWalk) Text(name string) (*terms.Text, error) {
 func (w *docWalk) addReading(r catalog.Reading) {
 	if n := len(w.out.Readings); n > 0 {
 		last := &w.out.Readings[n-1]
-		if last.Source == r.Source && last.NTo == r.NFrom-1 && last.Grade == r.Grade && last.Outcome == r.Outcome &&
+		if last.Source == r.Source && last.NTo == r.NFrom-1 && r.Repeats() && last.Grade == r.Grade && last.Outcome == r.Outcome &&
 			last.Reason == r.Reason && last.Text == r.Text && last.Problems == r.Problems {
 			last.NTo, last.To = r.NTo, r.To
 			return
@@ -397,6 +458,9 @@ func (w *docWalk) hand(end bool) error {
 	if end {
 		w.follow()
 	}
+	if end {
+		w.state.Redo = nil
+	}
 	state, err := json.Marshal(w.state)
 	if err == nil {
 		w.out.Tracked.State, err = pack(state)
@@ -405,6 +469,7 @@ func (w *docWalk) hand(end bool) error {
 		return err
 	}
 	tracked := w.out.Tracked
+	tracked.State = nil
 	if err := w.enter(w.ctx, w.out); err != nil {
 		return err
 	}
@@ -416,11 +481,10 @@ func (w *docWalk) hand(end bool) error {
 func (w *docWalk) packTexts() error {
 	s := &w.state
 	needed := s.Tracker.Texts()
-	if len(s.Parts) > 1 {
-		for _, key := range slices.Sorted(maps.Keys(s.Parts)) {
-			if good := s.Parts[key].Good; good != nil {
-				needed = append(needed, good.Text)
-			}
+	for _, key := range slices.Sorted(maps.Keys(s.Parts)) {
+		// The next look may bring the same again, and it is not read twice.
+		if good := s.Parts[key].Good; good != nil {
+			needed = append(needed, good.Text)
 		}
 	}
 	inVersions := map[string]bool{}
@@ -484,17 +548,33 @@ func (w *docWalk) forget(needed []string) {
 	maps.DeleteFunc(w.state.Made, func(look string, _ []made) bool { return !named[look] })
 }
 
-// unpackState reads a stored state.
-func (w *docWalk) unpackState(packed []byte) error {
-	b, err := unpack(packed)
+// newDocState returns the state of a document without looks.
+func newDocState() docState {
+	return docState{Parts: map[string]*partState{}, Made: map[string][]made{}}
+}
+
+// restoreState reads a stored state. Of one by other rules nothing is of use but
+// what was to be redone.
+func restoreState(t catalog.Tracked, same bool) (docState, error) {
+	fresh, stored := newDocState(), docState{}
+	if len(t.State) == 0 {
+		return fresh, nil
+	}
+	b, err := unpack(t.State)
 	if err == nil {
-		err = json.Unmarshal(b, &w.state)
+		err = json.Unmarshal(b, &stored)
+	}
+	if !same {
+		if err == nil {
+			fresh.Redo = stored.Redo
+		}
+		return fresh, nil
 	}
 	if err != nil {
-		return fmt.Errorf("stored state: %w", err)
+		return fresh, fmt.Errorf("stored state: %w", err)
 	}
-	if w.state.Parts == nil || w.state.Made == nil {
-		return errors.New("stored state: incomplete; `fineprint derive --again` makes it again")
+	if stored.Parts == nil || stored.Made == nil {
+		return fresh, errors.New("stored state: incomplete; `fineprint derive --again` makes it again")
 	}
-	return nil
+	return stored, nil
 }

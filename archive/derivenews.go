@@ -48,12 +48,14 @@ func (w *docWalk) observe(l *catalog.LookRow, o terms.Observation, r *catalog.Re
 	switch step.Outcome {
 	case terms.Unconfirmed:
 	case terms.Suspect:
-		if o.Verdict.Grade == terms.GradeNeedsBrowser {
-			w.submit(l, causeFirst) // the Wayback Machine has a browser
+		if o.Verdict.Grade == terms.GradeNeedsBrowser && w.fresh[o.Look] {
+			w.submit(l, causeFirst, true) // the Wayback Machine has a browser
 		}
 	case terms.First:
 		w.state.Waits = 0
-		w.submit(l, causeFirst)
+		if w.fresh[o.Look] {
+			w.submit(l, causeFirst, false)
+		}
 		return w.version(o, string(terms.First), time.Time{})
 	case terms.Unchanged, terms.LinksOnly, terms.VolatileOnly:
 		w.state.Waits = 0
@@ -127,17 +129,23 @@ func (w *docWalk) version(o terms.Observation, kind string, confirmed time.Time)
 	if err != nil {
 		return err
 	}
+	editions, err := json.Marshal(terms.Editions(text))
+	if err != nil {
+		return err
+	}
 	last := o.Time
 	if confirmed.After(last) {
 		last = confirmed
 	}
-	w.state.Current = o.Time
-	if kind != kindRules { // its words are not new
+	if kind == kindRules {
+		w.state.Reread = o.Time // its words are not new
+	} else {
+		w.state.Current, w.state.Reread = o.Time, time.Time{}
 		w.out.Passages = append(w.out.Passages, passages(text, o.Time))
 	}
 	w.out.Versions = append(w.out.Versions, catalog.VersionRow{
 		Document: w.task.document.ID, Look: o.Look, Time: o.Time, LastSeen: last, Kind: kind, Text: o.Text, TextSHA256: text.Digest(),
-		Lang: text.Lang, Words: int64(text.Words()), Extractor: text.Extractor, Confirmed: confirmed, Parts: string(parts), Dates: string(dates),
+		Lang: text.Lang, Words: int64(text.Words()), Extractor: text.Extractor, Confirmed: confirmed, Parts: string(parts), Dates: string(dates), Editions: string(editions),
 	})
 	return nil
 }
@@ -153,11 +161,26 @@ func passages(text *terms.Text, at time.Time) catalog.VersionPassages {
 
 // seen notes that the version in force was seen.
 func (w *docWalk) seen(at time.Time) {
-	if n := len(w.out.Seen); n > 0 && w.out.Seen[n-1].Version.Equal(w.state.Current) {
+	now := catalog.Seen{Version: w.state.Current, Reread: w.state.Reread, At: at}
+	if n := len(w.out.Seen); n > 0 && w.out.Seen[n-1].Version.Equal(now.Version) && w.out.Seen[n-1].Reread.Equal(now.Reread) {
 		w.out.Seen[n-1].At = at
 		return
 	}
-	w.out.Seen = append(w.out.Seen, catalog.Seen{Version: w.state.Current, At: at})
+	w.out.Seen = append(w.out.Seen, now)
+}
+
+// toldBefore returns when a change was found by an earlier derivation. An earlier
+// look at the same change gives it another id.
+func toldBefore(told []catalog.ChangeRow, c catalog.ChangeRow) (time.Time, bool) {
+	for i := range told {
+		b := &told[i]
+		// A state is new once, but may come back more than once.
+		again := b.Kind == string(terms.Changed) || !b.Time.After(c.Confirmed) && !c.Time.After(b.Confirmed)
+		if b.ID == c.ID || again && b.Kind == c.Kind && b.FromText == c.FromText && b.Text == c.Text {
+			return b.Derived, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // tell enters a change.
@@ -174,7 +197,7 @@ func (w *docWalk) tell(l *catalog.LookRow, by terms.Observation, n terms.Announc
 		ID: changeID(w.task.document.ID, n), Document: w.task.document.ID, Time: n.At.Time, From: w.state.Current,
 		FromText: n.From.Text, Text: n.To.Text, Kind: string(n.Kind), Confirmed: by.Time, Derived: w.cfg.Now(),
 	}
-	before, known := w.derivedAt[c.ID]
+	before, known := toldBefore(w.told, c)
 	if known {
 		c.Derived = before
 	}
@@ -183,10 +206,10 @@ func (w *docWalk) tell(l *catalog.LookRow, by terms.Observation, n terms.Announc
 	}
 	w.out.Changes = append(w.out.Changes, c)
 	// A late look may show that what came after it is a change.
-	if w.fresh[by.Look] || w.late && !known {
+	if !known && (w.fresh[by.Look] || w.late) {
 		c.Service, c.ServiceID, c.Terms, c.Lang, c.URL = w.out.Tracked.Service, w.out.Tracked.ServiceID, w.out.Tracked.Terms, w.out.Tracked.Lang, w.out.Tracked.URL
 		w.count(func(s *DeriveStats) { s.News = append(s.News, c) })
-		w.submit(l, causeChanged)
+		w.submit(l, causeChanged, false)
 	}
 	if err := w.judge(n.At.Look, n.Kind); err != nil {
 		return err
@@ -206,6 +229,7 @@ func describeChange(c *catalog.ChangeRow, d *terms.Diff, to *terms.Text, watch *
 	stats := d.Stats()
 	c.AddedWords, c.RemovedWords = int64(stats.AddedWords), int64(stats.RemovedWords)
 	c.Summary = d.SummaryOf(maxSummary, func(p terms.Passage) bool { return watch != nil && len(watch.Match(newWords(p))) > 0 })
+	c.Editions = int64(len(terms.Editions(to)))
 	for _, date := range terms.Dates(to) {
 		if date.Kind == terms.DateEffective && date.Date > c.Effective {
 			c.Effective = date.Date // of two editions on a page the later one is new
@@ -262,15 +286,15 @@ func (w *docWalk) judge(look string, outcome terms.Outcome) error {
 	return nil
 }
 
-// submit asks the Wayback Machine for the page of a look, unless this derivation
-// is over looks that were derived before.
-func (w *docWalk) submit(l *catalog.LookRow, cause string) {
-	if !w.cfg.Submit || !w.fresh[lookName(l.Source, l.N)] && !w.late {
+// submit asks the Wayback Machine for the page of a look: at times, if it takes a
+// browser to say what of it is new.
+func (w *docWalk) submit(l *catalog.LookRow, cause string, browser bool) {
+	if !w.cfg.Submit || l.Time.Before(w.cfg.SubmitSince) {
 		return
 	}
-	row := catalog.OutboxNew{Source: l.Source, N: l.N, URL: l.URL, Cause: cause, At: l.Ended}
-	if w.state.Tracker.Good == 0 {
-		row.NeedsBrowser, row.AtMostEvery = true, w.cfg.SubmitEvery
+	row := catalog.OutboxNew{Source: l.Source, N: l.N, URL: l.URL, Cause: cause, At: l.Ended, NeedsBrowser: browser}
+	if browser {
+		row.AtMostEvery = w.cfg.SubmitEvery
 	}
 	w.out.Outbox = append(w.out.Outbox, row)
 }

@@ -38,17 +38,19 @@ type Reading struct {
 }
 
 // ReadCapture makes the text of a response by declared rules, and grades it. The
-// body is as served, transfer coding removed. What cannot be read is a grade, not
-// an error.
+// body is as served, transfer coding removed; c.Size may say how large it will be
+// without content codings. What cannot be read is a grade, not an error.
 func ReadCapture(ctx context.Context, c terms.Capture, body io.Reader, rules declaration.Part) (Reading, error) {
-	data, problem := decodeBody(c.Header, body)
+	data, problem := decodeBody(c.Header, body, c.Size)
 	text, page, err := terms.Extract(ctx, terms.Input{
 		Body: data, ContentType: c.Header.Get("Content-Type"), Language: c.Header.Get("Content-Language"), URL: c.FinalURL, Rules: rules,
 	})
 	if err != nil {
 		return Reading{}, err
 	}
-	text.Lang = terms.Language(text, page.Lang)
+	if text.Lang == "" {
+		text.Lang = terms.Language(text, page.Lang)
+	}
 	c.Size = int64(len(data))
 	r := Reading{Text: text, Page: page, Followed: rules, Bytes: c.Size}
 	if page.Fallback {
@@ -65,14 +67,16 @@ func ReadCapture(ctx context.Context, c terms.Capture, body io.Reader, rules dec
 
 // decodeBody undoes the content codings. A body that is cut off or damaged gives
 // what there is and says so.
-func decodeBody(h http.Header, body io.Reader) (data []byte, problem string) {
+func decodeBody(h http.Header, body io.Reader, size int64) (data []byte, problem string) {
 	decoded, err := warc.Decode(body, h.Get("Content-Encoding"), maxPage)
 	if err != nil {
 		return nil, err.Error()
 	}
 	defer decoded.Close() // only read
-	data, err = io.ReadAll(decoded)
-	if err != nil {
+	var out bytes.Buffer
+	out.Grow(int(min(max(size, 0), maxPage)) + bytes.MinRead)
+	_, err = out.ReadFrom(decoded)
+	if data = out.Bytes(); err != nil {
 		return data, fmt.Sprintf("after %d bytes: %v", len(data), err)
 	}
 	return data, ""
@@ -122,7 +126,7 @@ func readLook(ctx context.Context, s store.Store, db *catalog.DB, look catalog.L
 	}
 	defer resp.Body.Close() // only read
 	return ReadCapture(ctx, terms.Capture{
-		Status: look.Status, Header: resp.Header, URL: look.URL, FinalURL: final, Truncated: look.Error == "truncated",
+		Status: look.Status, Header: resp.Header, URL: look.URL, FinalURL: final, Truncated: look.Error == "truncated", Size: look.DecodedSize,
 	}, resp.Body, rules)
 }
 
@@ -193,7 +197,7 @@ func unpackText(b []byte) (*terms.Text, error) {
 
 func pack(b []byte) ([]byte, error) {
 	var out bytes.Buffer
-	w, err := flate.NewWriter(&out, 6)
+	w, err := flate.NewWriter(&out, 3)
 	if err != nil {
 		return nil, err
 	}

@@ -51,6 +51,7 @@ type VersionRow struct {
 	Confirmed  time.Time // of the look that confirmed it, zero for none
 	Parts      string    // JSON
 	Dates      string    // JSON
+	Editions   string    // JSON
 
 	Service, ServiceID, Terms, URL string // of the document; read only
 	DocumentLang                   string // likewise
@@ -68,6 +69,7 @@ type ChangeRow struct {
 	AddedWords   int64
 	RemovedWords int64
 	Effective    string // date stated
+	Editions     int64  // standing on the page of the version, 0 if it is one text
 	Watch        string // JSON list of phrases
 	Summary      string
 	Derived      time.Time // when it was found
@@ -92,8 +94,15 @@ type Derivation struct {
 	Outbox   []OutboxNew
 }
 
-// Seen says when a version was seen last.
-type Seen struct{ Version, At time.Time }
+// Seen says when a version was seen last, and the row of kind rules of the same
+// version, if Reread is not zero.
+type Seen struct{ Version, Reread, At time.Time }
+
+// Repeats reports whether a reading goes on with the row before it, if that says
+// the same. One that a later look may decide stands alone.
+func (r *Reading) Repeats() bool {
+	return r.Outcome == "" || r.Outcome == "unchanged" || r.Outcome == "suspect" && r.Grade != "terms"
+}
 
 // Judgement is the outcome of a look that was entered with another one before.
 type Judgement struct {
@@ -195,10 +204,25 @@ func (db *DB) Tracked(ctx context.Context, document string) (Tracked, bool, erro
 	return t, ok, wrap("look up document "+document, db.explain(db.redact(err)))
 }
 
+// SourcesRead returns the sources with looks that are taken in for a document.
+func (db *DB) SourcesRead(ctx context.Context, document string) ([]string, error) {
+	list, err := collect(ctx, reader{db}, column[string], "SELECT DISTINCT source FROM readings WHERE document = $1 ORDER BY source", clean(document))
+	return list, wrap("list sources of "+document, db.explain(db.redact(err)))
+}
+
 // Derived returns the numbers of looks of a source, from n on, that are taken in
 // for a document, as runs from, to.
 func (db *DB) Derived(ctx context.Context, document, source string, n int64) (runs [][2]int64, err error) {
-	runs, err = collect(ctx, reader{db}, func(r *[2]int64) []any { return []any{&r[0], &r[1]} }, "SELECT n_from, n_to FROM readings WHERE document = $1 AND source = $2 AND n_to >= $3 ORDER BY n_from", clean(document), source, n)
+	err = each(ctx, reader{db}, func(scan func(...any) error) error {
+		var r [2]int64
+		err := scan(&r[0], &r[1])
+		if n := len(runs); n > 0 && runs[n-1][1] == r[0]-1 {
+			runs[n-1][1] = r[1]
+			return err
+		}
+		runs = append(runs, r)
+		return err
+	}, "SELECT n_from, n_to FROM readings WHERE document = $1 AND source = $2 AND n_to >= $3 ORDER BY n_from", clean(document), source, n)
 	return runs, wrap("list looks derived", db.explain(db.redact(err)))
 }
 
@@ -217,17 +241,13 @@ func (db *DB) Look(ctx context.Context, source string, n int64) (LookRow, bool, 
 	return LookRow{}, false, nil
 }
 
-// ChangesDerived returns when the changes of a document were found, by id.
-func (db *DB) ChangesDerived(ctx context.Context, document string) (map[string]time.Time, error) {
-	found := map[string]time.Time{}
-	err := each(ctx, reader{db}, func(scan func(...any) error) error {
-		var id string
-		var at time.Time
-		err := scan(&id, scanTime{&at})
-		found[id] = at
-		return err
-	}, "SELECT id, derived FROM changes WHERE document = $1", clean(document))
-	return found, wrap("list changes of "+document, db.explain(db.redact(err)))
+// ChangesDerived returns the changes of a document, with their ids, kinds, texts
+// and times alone, by time.
+func (db *DB) ChangesDerived(ctx context.Context, document string) ([]ChangeRow, error) {
+	list, err := collect(ctx, reader{db}, func(c *ChangeRow) []any {
+		return []any{&c.ID, &c.Kind, &c.FromText, &c.Text, scanTime{&c.Time}, scanTime{&c.Confirmed}, scanTime{&c.Derived}}
+	}, "SELECT id, kind, from_text, text, time, confirmed, derived FROM changes WHERE document = $1 ORDER BY time, id", clean(document))
+	return list, wrap("list changes of "+document, db.explain(db.redact(err)))
 }
 
 // Text returns a text of a document and whether it is there.
@@ -249,6 +269,12 @@ func (db *DB) EnterDerivations(ctx context.Context, list []Derivation) error {
 				return fmt.Errorf("%s: %w", list[i].Tracked.Document, err)
 			}
 		}
+		// Apart and last: see insertEach.
+		for i := range list {
+			if err := enterPassages(ctx, tx, list[i].Tracked.Document, list[i].Passages); err != nil {
+				return fmt.Errorf("%s: %w", list[i].Tracked.Document, err)
+			}
+		}
 		return nil
 	}))
 }
@@ -263,9 +289,6 @@ func (d *Derivation) enter(ctx context.Context, tx *Tx) error {
 		if err := deletePassages(ctx, tx, d.Tracked.Document); err != nil {
 			return err
 		}
-	}
-	if err := enterPassages(ctx, tx, d.Tracked.Document, d.Passages); err != nil {
-		return err
 	}
 	for _, step := range []func(context.Context, *Tx) error{d.enterTracked, d.enterReadings, d.enterJudged, d.enterVersions, d.enterChanges, d.enterTexts, d.enterFollowing} {
 		if err := step(ctx, tx); err != nil {
@@ -287,9 +310,12 @@ func (d *Derivation) enterTracked(ctx context.Context, tx *Tx) error {
 // enterReadings prolongs the last row of a source, or begins another.
 func (d *Derivation) enterReadings(ctx context.Context, tx *Tx) error {
 	for _, r := range d.Readings {
-		n, err := tx.Exec(ctx, `UPDATE readings SET n_to = $4, time_to = $5 WHERE document = $1 AND source = $2 AND n_to = $3 AND n_to < $4
+		n, err := int64(0), error(nil)
+		if r.Repeats() {
+			n, err = tx.Exec(ctx, `UPDATE readings SET n_to = $4, time_to = $5 WHERE document = $1 AND source = $2 AND n_to = $3 AND n_to < $4
 			AND grade = $6 AND outcome = $7 AND reason = $8 AND text = $9 AND problems = $10`,
-			clean(r.Document), r.Source, r.NFrom-1, r.NTo, timeText(r.To), r.Grade, r.Outcome, clean(r.Reason), r.Text, clean(r.Problems))
+				clean(r.Document), r.Source, r.NFrom-1, r.NTo, timeText(r.To), r.Grade, r.Outcome, clean(r.Reason), r.Text, clean(r.Problems))
+		}
 		if err != nil {
 			return err
 		}
@@ -326,17 +352,18 @@ func (d *Derivation) enterTexts(ctx context.Context, tx *Tx) error {
 
 func (d *Derivation) enterVersions(ctx context.Context, tx *Tx) error {
 	for _, v := range d.Versions {
-		_, err := tx.Exec(ctx, `INSERT INTO versions (document, look, time, last_seen, kind, text, text_sha256, lang, words, extractor, confirmed, parts, dates)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (document, time, kind) DO UPDATE SET last_seen = excluded.last_seen, confirmed = excluded.confirmed`,
+		_, err := tx.Exec(ctx, `INSERT INTO versions (document, look, time, last_seen, kind, text, text_sha256, lang, words, extractor, confirmed, parts, dates, editions)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (document, time, kind) DO UPDATE SET last_seen = excluded.last_seen, confirmed = excluded.confirmed`,
 			clean(v.Document), v.Look, timeText(v.Time), timeText(v.LastSeen), v.Kind, v.Text, v.TextSHA256, clean(v.Lang), v.Words, clean(v.Extractor),
-			timeText(v.Confirmed), clean(v.Parts), clean(v.Dates))
+			timeText(v.Confirmed), clean(v.Parts), clean(v.Dates), clean(v.Editions))
 		if err != nil {
 			return err
 		}
 	}
 	for _, seen := range d.Seen {
-		_, err := tx.Exec(ctx, "UPDATE versions SET last_seen = $3 WHERE document = $1 AND time = $2 AND last_seen < $3",
-			clean(d.Tracked.Document), timeText(seen.Version), timeText(seen.At))
+		_, err := tx.Exec(ctx, `UPDATE versions SET last_seen = $3 WHERE document = $1 AND last_seen < $3
+			AND (time = $2 AND kind <> 'rules' OR time = $4 AND kind = 'rules')`,
+			clean(d.Tracked.Document), timeText(seen.Version), timeText(seen.At), timeText(seen.Reread))
 		if err != nil {
 			return err
 		}
@@ -346,10 +373,10 @@ func (d *Derivation) enterVersions(ctx context.Context, tx *Tx) error {
 
 func (d *Derivation) enterChanges(ctx context.Context, tx *Tx) error {
 	for _, c := range d.Changes {
-		_, err := tx.Exec(ctx, `INSERT INTO changes (id, document, time, from_time, from_text, text, kind, confirmed, added_words, removed_words, effective, watch, summary, derived)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING`,
+		_, err := tx.Exec(ctx, `INSERT INTO changes (id, document, time, from_time, from_text, text, kind, confirmed, added_words, removed_words, effective, editions, watch, summary, derived)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING`,
 			c.ID, clean(c.Document), timeText(c.Time), timeText(c.From), c.FromText, c.Text, c.Kind, timeText(c.Confirmed), c.AddedWords, c.RemovedWords,
-			clean(c.Effective), clean(c.Watch), clean(c.Summary), timeText(c.Derived))
+			clean(c.Effective), c.Editions, clean(c.Watch), clean(c.Summary), timeText(c.Derived))
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ type dumpTable struct {
 func dumpTables() []dumpTable {
 	return []dumpTable{
 		{"anchors", "t.checkpoint_sha256, t.files, t.list, t.log_index, t.sha256, t.tree_size", "FROM anchors t ORDER BY t.list"},
-		{"changes", "t.added_words, t.confirmed, t.document, t.effective, t.from_text, t.from_time, t.id, t.kind, t.removed_words, t.summary, t.text, t.time, t.watch",
+		{"changes", "t.added_words, t.confirmed, t.document, t.editions, t.effective, t.from_text, t.from_time, t.id, t.kind, t.removed_words, t.summary, t.text, t.time, t.watch",
 			"FROM changes t ORDER BY t.id"},
 		{"declarations", "t.canonical, t.record_id, t.sha256, t.warc",
 			"FROM declarations t JOIN warcs w ON w.name = t.warc WHERE w.state = 'sealed' ORDER BY t.sha256, t.warc"},
@@ -37,7 +37,7 @@ func dumpTables() []dumpTable {
 			"FROM records t JOIN warcs w ON w.name = t.warc WHERE w.state = 'sealed' ORDER BY t.url_hash, t.payload_sha256, t.warc"},
 		{"sources", "t.accept_language, t.id, t.url, t.vantage",
 			"FROM sources t WHERE EXISTS (SELECT 1 FROM looks l WHERE l.source = t.id AND l.state = 'sealed') ORDER BY t.id"},
-		{"versions", "t.confirmed, t.dates, t.document, t.extractor, t.kind, t.lang, t.last_seen, t.look, t.parts, t.text, t.text_sha256, t.time, t.words",
+		{"versions", "t.confirmed, t.dates, t.document, t.editions, t.extractor, t.kind, t.lang, t.last_seen, t.look, t.parts, t.text, t.text_sha256, t.time, t.words",
 			"FROM versions t ORDER BY t.document, t.time, t.kind"},
 		{"warcs", "t.key, t.log_index, t.looks, t.name, t.records, t.sha256, t.size",
 			"FROM warcs t WHERE t.state = 'sealed' ORDER BY t.name"},

@@ -52,6 +52,10 @@ func enterPassages(ctx context.Context, tx *Tx, document string, versions []Vers
 
 // deletePassages removes all passages of a document.
 func deletePassages(ctx context.Context, tx *Tx, document string) error {
+	var found int64
+	if any, err := one(tx.QueryRow(ctx, "SELECT 1 FROM passages WHERE document = $1 LIMIT 1", clean(document)), &found); err != nil || !any {
+		return err
+	}
 	if _, err := tx.Exec(ctx, "DELETE FROM passage_tokens WHERE rowid IN (SELECT id FROM passages WHERE document = $1)", clean(document)); err != nil {
 		return err
 	}
@@ -151,10 +155,25 @@ func insertPassages(ctx context.Context, tx *Tx, document, at string, fresh []*P
 		}
 		tokens = append(tokens, []any{ids[i], form})
 	}
-	if err := insertRows(ctx, tx, "INSERT INTO passages (id, document, hash, kind, block, first_seen, text) VALUES ", "", passages); err != nil {
+	if err := insertEach(ctx, tx, "INSERT INTO passages (id, document, hash, kind, block, first_seen, text) VALUES ", passages); err != nil {
 		return err
 	}
-	return insertRows(ctx, tx, "INSERT INTO passage_tokens (rowid, tokens) VALUES ", "", tokens)
+	return insertEach(ctx, tx, "INSERT INTO passage_tokens (rowid, tokens) VALUES ", tokens)
+}
+
+// insertEach inserts rows, on SQLite one a statement: before a statement with
+// several it makes a savepoint, for which FTS5 writes out and merges what it holds
+// in memory.
+func insertEach(ctx context.Context, tx *Tx, head string, rows [][]any) error {
+	if tx.db.dialect == Postgres {
+		return insertRows(ctx, tx, head, "", rows)
+	}
+	for _, row := range rows {
+		if _, err := tx.Exec(ctx, head+tx.db.values(1, len(row)), row...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // passageIDs returns n numbers for new rows. On SQLite the transaction is the

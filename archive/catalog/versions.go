@@ -69,8 +69,8 @@ func (db *DB) Versions(ctx context.Context, f TextFilter) iter.Seq2[VersionRow, 
 	}
 	return stream(ctx, db, "list versions", func(v *VersionRow) []any {
 		return []any{&v.Document, &v.Look, scanTime{&v.Time}, scanTime{&v.LastSeen}, &v.Kind, &v.Text, &v.TextSHA256, &v.Lang, &v.Words, &v.Extractor,
-			scanTime{&v.Confirmed}, &v.Parts, &v.Dates, &v.Service, &v.ServiceID, &v.Terms, &v.DocumentLang, &v.URL}
-	}, `SELECT x.document, x.look, x.time, x.last_seen, x.kind, x.text, x.text_sha256, x.lang, x.words, x.extractor, x.confirmed, x.parts, x.dates,
+			scanTime{&v.Confirmed}, &v.Parts, &v.Dates, &v.Editions, &v.Service, &v.ServiceID, &v.Terms, &v.DocumentLang, &v.URL}
+	}, `SELECT x.document, x.look, x.time, x.last_seen, x.kind, x.text, x.text_sha256, x.lang, x.words, x.extractor, x.confirmed, x.parts, x.dates, x.editions,
 		t.service, t.service_id, t.terms, t.lang, t.url FROM versions x JOIN tracked t ON t.document = x.document`+
 		w.sql()+f.tail("x.time", "x.document", "x.kind"), w.args...)
 }
@@ -101,9 +101,9 @@ func (db *DB) Change(ctx context.Context, id string) (c ChangeRow, ok bool, err 
 func (db *DB) changes(ctx context.Context, w *where, tail string) iter.Seq2[ChangeRow, error] {
 	return stream(ctx, db, "list changes", func(c *ChangeRow) []any {
 		return []any{&c.ID, &c.Document, scanTime{&c.Time}, scanTime{&c.From}, &c.FromText, &c.Text, &c.Kind, scanTime{&c.Confirmed},
-			&c.AddedWords, &c.RemovedWords, &c.Effective, &c.Watch, &c.Summary, scanTime{&c.Derived},
+			&c.AddedWords, &c.RemovedWords, &c.Effective, &c.Editions, &c.Watch, &c.Summary, scanTime{&c.Derived},
 			&c.Service, &c.ServiceID, &c.Terms, &c.Lang, &c.URL}
-	}, `SELECT x.id, x.document, x.time, x.from_time, x.from_text, x.text, x.kind, x.confirmed, x.added_words, x.removed_words, x.effective, x.watch,
+	}, `SELECT x.id, x.document, x.time, x.from_time, x.from_text, x.text, x.kind, x.confirmed, x.added_words, x.removed_words, x.effective, x.editions, x.watch,
 		x.summary, x.derived, t.service, t.service_id, t.terms, t.lang, t.url FROM changes x JOIN tracked t ON t.document = x.document`+
 		w.sql()+tail, w.args...)
 }

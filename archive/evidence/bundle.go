@@ -46,6 +46,7 @@ const (
 	nameCertificate = "certificate-902.txt"
 	nameRun         = "run.json"
 	nameSalt        = "private.salt"
+	nameDerived     = "derived.json"
 
 	dirAnchors   = "anchors/"
 	dirCommitted = "tls/anchors/"
@@ -165,6 +166,7 @@ func (pl *plan) files() (all []*content, err error) {
 	if pl.Salt != nil {
 		data(nameSalt, fmt.Appendf(nil, "%x\n", pl.Salt))
 	}
+	errs = append(errs, pl.derive(data))
 	papers, err := pl.papers()
 	errs = append(errs, err)
 	for _, f := range papers {

@@ -39,7 +39,7 @@ func checkNames(t *testing.T, f files) {
 	t.Helper()
 	for _, name := range []string{nameSums, nameReadme, nameReport, nameScript, nameAbsent, nameLeaf, nameProof, namePrev, namePrevProof, nameCheckpoint,
 		nameCosigned, nameNewer, nameWARC, nameWACZ, nameMembers, nameDeclaration, nameChain, nameHandshake, nameTLSReadme, nameList, nameOldCheck, nameOldProof,
-		namePolicy, nameKey, nameCitation, nameCertificate, nameRun, "anchors/one.tsr", "anchors/one.pem", "tls/anchors/one.tsr", "tls/anchors/cosignatures"} {
+		namePolicy, nameKey, nameCitation, nameCertificate, nameRun, nameDerived, "text.md", "text.txt", "text.json", "redline.html", "redline.txt", "anchors/one.tsr", "anchors/one.pem", "tls/anchors/one.tsr", "tls/anchors/cosignatures"} {
 		if len(f[name]) == 0 {
 			t.Errorf("the bundle has no %s", name)
 		}

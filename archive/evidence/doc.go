@@ -32,8 +32,9 @@
 //	os.Exit(report.ExitCode())
 //
 // Verify holds a bundle against the verifier's policy and says one line for each
-// claim: ok, false, not present, unknown. The papers inside are for people and
-// prove nothing. verify.sh, in every bundle, makes most of the checks with
+// claim: ok, false, not present, unknown, not checked. The papers inside are for
+// people and prove nothing; texts and redlines are made of the records for readers
+// (Derived) and prove nothing either. verify.sh, in every bundle, makes most of the checks with
 // openssl, sha256sum, gunzip and awk. testdata holds bundles with their verdicts
 // for whoever writes another verifier.
 //

@@ -358,6 +358,9 @@ func (w *world) parts(n int64) Parts {
 		data = slices.Concat(from.records[same.Record], data)
 		p.Refers = []Referred{{w.proven(from, cp), from.member}}
 	}
+	if n == 4 {
+		p.Derived = w.derived(n)
+	}
 	if l.manifest.TLS != nil {
 		p.Committed = &Committed{List: w.text, Checkpoint: w.first.Raw, Files: w.files,
 			Consistency: must[[]byte](w.t)(w.reader.ConsistencyProof(w.t.Context(), w.first.Size, cp))}

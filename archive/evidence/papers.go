@@ -47,7 +47,7 @@ func (pl *plan) papers() ([]File, error) {
 	for k, v := range values {
 		escaped[k] = html.EscapeString(v)
 	}
-	rows := map[string]string{"proven": pl.provenRows(), "facts": pl.factRows(values), "records": pl.recordRows(), "series": pl.seriesRows()}
+	rows := map[string]string{"proven": pl.provenRows(), "facts": pl.factRows(values), "records": pl.recordRows(), "series": pl.seriesRows(), "texts": pl.textRows(), "anchors": pl.anchorRows(), "committed": pl.committedRows()}
 	return []File{
 		text(nameReadme, paperReadme),
 		text(nameCitation, paperCitation),
@@ -101,6 +101,7 @@ func (pl *plan) values() (map[string]string, error) {
 			values[k] = oneLine(v)
 		}
 	}
+	values["derived"] = pl.derivedLines()
 	return values, nil
 }
 
@@ -246,7 +247,7 @@ func (pl *plan) absent() []byte {
 		return slices.ContainsFunc(pl.Anchors, func(f File) bool { return strings.HasSuffix(f.Name, suffix) })
 	}
 	t := pl.manifest.TLS
-	line(true, "text of the page, redline against the version before", "texts are not derived yet; derive them from capture.warc.gz")
+	pl.absentTexts(line)
 	line(true, "result of the Wayback Machine or another observer", "not part of bundles yet; ask https://web.archive.org/ for the address and the day")
 	line(true, "screenshot, print", "pages are kept as served and not drawn; open capture.wacz in ReplayWeb.page")
 	line(!tokens(".tsr"), "timestamps (anchors/*.tsr)", "no timestamp authority stamped this checkpoint")

@@ -70,6 +70,10 @@ type Parts struct {
 	LogKey string // verifier key of the log, for convenience
 	Policy string // C2SP tlog-policy of the operator, for convenience; "" for none
 
+	// Derived holds what was made of the records for readers, one for each document
+	// that the look is at; nil if nothing was. File names have no number yet.
+	Derived []Derived
+
 	Document string    // what a reader calls it ("X, Terms of Service, zh-CN"); "" to use the address
 	Operator string    // who runs the archive
 	Contact  string    // how to reach them
@@ -98,6 +102,7 @@ type plan struct {
 	between  []Entry
 	warc     *contents
 	manifest *warc.Manifest
+	derived  []Derived // with names and digests of the files
 }
 
 // read parses the parts and checks that they belong together, as far as that
@@ -110,7 +115,7 @@ func (p *Parts) read() (*plan, error) {
 	if e.Type != TypeLook {
 		return nil, fmt.Errorf("the leaf is of type %q, want %q", e.Type, TypeLook)
 	}
-	pl := &plan{Parts: p, look: e}
+	pl := &plan{Parts: p, look: e, derived: fileDerived(p.Derived)}
 	for i, b := range p.Between {
 		other, err := ParseEntry(b.Leaf)
 		if err != nil {

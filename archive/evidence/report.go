@@ -18,6 +18,7 @@ const (
 	False      Verdict = "false"       // checked and not true
 	NotPresent Verdict = "not present" // this bundle has no such part
 	Unknown    Verdict = "unknown"     // it is there, and it could not be checked
+	NotChecked Verdict = "not checked" // it is there, it is no evidence, and no claim rests on it
 )
 
 // Claim is one line of a report.
@@ -73,9 +74,9 @@ func (r *Report) ExitCode() int {
 }
 
 // Verdict returns that of the claim with this name, "" if there is none. Of
-// several with one name it is the worst: False, Unknown, NotPresent, OK.
+// several with one name it is the worst: False, Unknown, NotChecked, NotPresent, OK.
 func (r *Report) Verdict(name string) (worst Verdict) {
-	order := []Verdict{"", OK, NotPresent, Unknown, False}
+	order := []Verdict{"", OK, NotPresent, NotChecked, Unknown, False}
 	for _, c := range r.Claims {
 		if c.Name == name && slices.Index(order, c.Verdict) > slices.Index(order, worst) {
 			worst = c.Verdict

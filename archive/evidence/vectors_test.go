@@ -143,6 +143,18 @@ func vectors() []vector {
 			all[nameWACZ] = take(w.t, w.bundle(w.parts(2)))[nameWACZ]
 			return pack(w.t, all)
 		}),
+		bad("text-changed", "the text of the page is another one than derived.json says", list("text"), 0, of(4, "text.md", replace("train", "please"))),
+		bad("text-missing", "derived.json names a redline that is not there", list("text"), 0, of(4, "redline.html", remove)),
+		bad("text-stray", "a text that derived.json does not name", list("text"), 0, func(w *world) []byte {
+			all := w.lean(w.bare())
+			all["text.md"] = []byte("Your posts are yours forever.\n")
+			return pack(w.t, all)
+		}),
+		bad("text-payload", "derived.json says that the text is made of another payload than the one of the look", list("text"), 0, of(4, nameDerived, func(b []byte) []byte {
+			at := bytes.Index(b, []byte("sha256:")) + len("sha256:")
+			copy(b[at:], "0000")
+			return b
+		})),
 		open("private-closed", "a look at a private source without its salt", list("records"), 0, func(w *world) []byte { return w.change(w.private(), nameSalt, remove) }),
 		bad("private-salt", "a look at a private source with another salt", list("records"), 0, func(w *world) []byte {
 			return w.change(w.private(), nameSalt, func(b []byte) []byte { return append([]byte("00"), b[2:]...) })

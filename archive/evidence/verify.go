@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/fineprint-archive/fineprint/archive/tlog"
 	"github.com/fineprint-archive/fineprint/warc"
@@ -175,6 +176,7 @@ type verifier struct {
 	known      bool // the policy knows the log, and its signature holds
 	contents   *contents
 	manifest   *warc.Manifest // that of the look, once it was found to be it
+	unvouched  time.Time      // when a key answered that no root of the policy vouches for
 }
 
 // verifyBundle makes the ten checks. A claim that rests on one that is false or
@@ -191,7 +193,7 @@ func verifyBundle(r io.ReaderAt, size int64, p Policy, report *Report) error {
 	v := &verifier{policy: p, report: report, bundle: b}
 	for _, check := range []func() error{
 		v.checkFiles, v.checkLog, v.checkWitnesses, v.checkTimestamps, v.checkRecords, v.checkRefers,
-		v.checkTLS, v.checkTime, v.checkSeries, v.checkConsistency, v.checkOthers,
+		v.checkTLS, v.checkTime, v.checkSeries, v.checkConsistency, v.checkText, v.checkObserver,
 	} {
 		if err := check(); err != nil {
 			return err

@@ -192,9 +192,8 @@ func (v *verifier) checkConsistency() error {
 	return nil
 }
 
-// checkOthers names what later versions bring.
-func (v *verifier) checkOthers() error {
-	v.report.add("text", NotPresent, "", "no text of the page was derived")
+// checkObserver names who else saw the page.
+func (v *verifier) checkObserver() error {
 	v.report.add("observer", NotPresent, "", "no second observer: that the site sent these bytes rests on the operator's word")
 	return nil
 }

@@ -44,7 +44,7 @@ func (v *verifier) checkTLS() error {
 	case err != nil:
 		v.report.add(name, False, "", "%v", err)
 	case facts.Path != nil:
-		v.report.After = after
+		v.unvouched = after
 		v.report.add(name, Unknown, "", "a key for %s answered after %s, and no root of yours vouches for it: %v", facts.ServerName, stamp(after), facts.Path)
 	default:
 		v.report.After = after
@@ -224,20 +224,36 @@ func (v *verifier) checkTime() error {
 		r.add(name, Unknown, "", "there is no look")
 	case !r.Before.IsZero() && r.Look.After(r.Before):
 		r.add(name, False, "", "the look says %s, and the log held it at %s already", stamp(r.Look), stamp(r.Before))
-	case !r.After.IsZero() && r.Look.Before(r.After):
-		r.add(name, False, "", "the look says %s, and its handshake was made after %s", stamp(r.Look), stamp(r.After))
+	case r.Look.Before(r.After) || r.Look.Before(v.unvouched):
+		r.add(name, False, "", "the look says %s, and its handshake was made after %s", stamp(r.Look), stamp(later(r.After, v.unvouched)))
 	case r.Before.IsZero() && r.After.IsZero() && r.pending("timestamp", "bitcoin", "witnesses", "tls"):
 		r.add(name, Unknown, "", "the look says %s; the anchors could not be checked", stamp(r.Look))
 	case r.Before.IsZero() && r.After.IsZero():
 		r.add(name, NotPresent, "", "the look says %s, on the operator's word alone", stamp(r.Look))
 	case r.After.IsZero():
-		r.add(name, OK, "one of those who stamped or cosigned", "not later than %s; the look says %s; no handshake proof bounds it from below", stamp(r.Before), stamp(r.Look))
+		r.add(name, OK, "one of those who stamped or cosigned", "not later than %s; the look says %s; %s", stamp(r.Before), stamp(r.Look), v.noLowerBound())
 	case r.Before.IsZero():
 		r.add(name, OK, "those who anchored before, and the site's certificate authority", "not earlier than %s; the look says %s; nothing bounds it from above", stamp(r.After), stamp(r.Look))
 	default:
 		r.add(name, OK, "one of those who stamped or cosigned before and after", "between %s and %s, %s apart; the look says %s", stamp(r.After), stamp(r.Before), r.Before.Sub(r.After).Round(time.Second), stamp(r.Look))
 	}
 	return nil
+}
+
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// noLowerBound says why nothing bounds the time of the look from below.
+func (v *verifier) noLowerBound() string {
+	if v.unvouched.IsZero() {
+		return "no handshake proof bounds it from below"
+	}
+	return fmt.Sprintf("that it is not earlier than %s rests on the claim tls, which is unknown", stamp(v.unvouched))
 }
 
 // pending reports whether one of the claims is unknown.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"golang.org/x/text/language"
@@ -12,7 +13,7 @@ import (
 
 // What is looked at for the language of a text: a sample, spread over it evenly.
 const (
-	languageBlocks     = 100 // of a text
+	languageBlocks     = 40  // of a text
 	languageCharacters = 300 // of a block
 	// languageLeast is the number of words, or characters of unspaced scripts,
 	// without which nothing is said.
@@ -214,8 +215,8 @@ func latinLanguage(s string, profiles map[string][]string) (lang string, n, hits
 
 func notWord(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }
 
-// functionProfiles returns the languages of each function word.
-func functionProfiles() map[string][]string {
+// functionProfiles returns the languages of each function word. It is made once.
+var functionProfiles = sync.OnceValue(func() map[string][]string {
 	profiles := make(map[string][]string, 512)
 	for _, lang := range slices.Sorted(maps.Keys(functionWords)) {
 		for word := range strings.FieldsSeq(functionWords[lang]) {
@@ -225,7 +226,7 @@ func functionProfiles() map[string][]string {
 		}
 	}
 	return profiles
-}
+})
 
 func chinese(s string) string {
 	simplified, traditional := containedRunes(s, hanSimplified), containedRunes(s, hanTraditional)

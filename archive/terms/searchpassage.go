@@ -46,9 +46,21 @@ func searchHash(s string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// mostTokens returns a number that the tokens of a text do not exceed: each ends
+// before a byte that is no ASCII letter or digit, or at the end.
+func mostTokens(s string) int {
+	n := 1
+	for i := range len(s) {
+		if c := s[i] | 0x20; (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') {
+			n++
+		}
+	}
+	return n
+}
+
 // passageSpans divides a text at the bounds of a passage.
 func passageSpans(s string) []Span {
-	if len(s) <= maxPassageSame { // bytes: no more tokens than that
+	if mostTokens(s) <= maxPassageSame {
 		return []Span{{0, len(s)}}
 	}
 	var (

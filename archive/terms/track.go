@@ -450,6 +450,9 @@ func (t *Tracker) Rebase(o Observation, again func(look string) (o Observation, 
 	for i := range s.Versions {
 		v := &s.Versions[i]
 		read, ok, err := again(v.Last)
+		if err == nil && v.Look != v.Last && !(ok && read.Verdict.Grade == GradeTerms) {
+			read, ok, err = again(v.Look) // a page of a time when these rules fitted
+		}
 		if err != nil {
 			return err
 		}

@@ -30,7 +30,8 @@ type changeLine struct {
 	AddedWords   *int64   `json:"added_words"`
 	RemovedWords *int64   `json:"removed_words"`
 	Effective    *string  `json:"effective"`
-	Watch        []string `json:"watch"` // phrases in what was added or removed
+	Editions     *int64   `json:"editions"` // versions of the document standing on the page; null if it is one text
+	Watch        []string `json:"watch"`    // phrases in what was added or removed
 	Summary      *string  `json:"summary"`
 	Grade        *string  `json:"grade"`  // of what was not told
 	Reason       *string  `json:"reason"` // why it was not
@@ -43,7 +44,7 @@ func newChangeLine(c catalog.ChangeRow) changeLine {
 	return changeLine{
 		ID: &c.ID, Document: c.Document, Service: c.Service, Terms: c.Terms, URL: c.URL, Lang: orNull(c.Lang), From: rfc(c.From), To: rfc(c.Time),
 		Time: *rfc(c.Time), Kind: c.Kind, Confirmed: true, ConfirmedAt: rfc(c.Confirmed), AddedWords: &c.AddedWords, RemovedWords: &c.RemovedWords,
-		Effective: orNull(c.Effective), Watch: c.Phrases(), Summary: &c.Summary, Looks: 1, Derived: rfc(c.Derived),
+		Effective: orNull(c.Effective), Editions: orNull(c.Editions), Watch: c.Phrases(), Summary: &c.Summary, Looks: 1, Derived: rfc(c.Derived),
 	}
 }
 
@@ -142,6 +143,9 @@ func (a *app) printChange(l changeLine) error {
 	}
 	if l.Effective != nil {
 		fmt.Fprintf(a.stdout, "    effective %s\n", *l.Effective)
+	}
+	if l.Editions != nil {
+		fmt.Fprintf(a.stdout, "    %d versions of the text stand on the page\n", *l.Editions)
 	}
 	if len(l.Watch) > 0 {
 		fmt.Fprintf(a.stdout, "    watch: %s\n", strings.Join(l.Watch, ", "))

@@ -22,7 +22,7 @@ import (
 // one of package archive: the web kills the program while a response is half
 // sent.
 var crashSteps = []string{"response", "exchange", "manifest", "transaction", "close", "put", "pending", "append",
-	"log-stage", "log-lock", "log-tiles", "log-checkpoint", "log-publish", "log-drop", "catalog", "drop-pending", "drop"}
+	"log-stage", "log-lock", "log-tiles", "log-checkpoint", "log-publish", "log-drop", "catalog", "drop-pending", "drop", "derive", "derived"}
 
 // perPage are the steps that come once or more for each page; the others come
 // once for each WARC.
@@ -60,7 +60,7 @@ func (c crash) String() string {
 // crashes lists the kills of one database, shuffled.
 func crashes(random, each int, r *rand.Rand) []crash {
 	if raceDetector {
-		return []crash{{}, {"response", 3}, {"transaction", 2}, {"put", 1}, {"log-tiles", 1}}
+		return []crash{{}, {"response", 3}, {"transaction", 2}, {"put", 1}, {"log-tiles", 1}, {"derive", 1}}
 	}
 	var list []crash
 	for range random {
@@ -71,6 +71,9 @@ func crashes(random, each int, r *rand.Rand) []crash {
 			count := 1 + r.IntN(2)
 			if i < perPage {
 				count = 1 + r.IntN(12)
+			}
+			if strings.HasPrefix(step, "derive") {
+				count = 1 // they come once for each run
 			}
 			list = append(list, crash{step, count})
 		}

@@ -26,6 +26,7 @@ type crawlFlags struct {
 	dryRun bool
 	urls   string
 
+	noDerive     bool          // leave the texts to `derive`
 	confirm      bool          // look again within the run at what is new or suspect
 	confirmAfter time.Duration // … after this time
 }
@@ -44,12 +45,16 @@ a second one stops at once, and the next run goes on from the spool.`,
 		Example: "  fineprint crawl --contact you@example.org\n  fineprint crawl --due\n  fineprint crawl X OpenAI\n  fineprint crawl --urls pages.txt",
 		RunE: func(cmd *cobra.Command, services []string) error {
 			f.confirm = cmd.Flags().Changed("confirm-after")
+			if f.confirm && f.noDerive {
+				return usageErrorf("--confirm-after needs the texts: it does not go with --no-derive")
+			}
 			if f.confirmAfter < 0 {
 				return usageErrorf("--confirm-after is not below zero")
 			}
 			return a.crawl(cmd.Context(), f, services)
 		},
 	}
+	cmd.Flags().BoolVar(&f.noDerive, "no-derive", false, "do not look at the texts: leave them to `fineprint derive`")
 	cmd.Flags().DurationVar(&f.confirmAfter, "confirm-after", 0, "look again at new or suspect texts after this `TIME` within the run (0s: at once)")
 	cmd.Flags().BoolVar(&f.due, "due", false, "only pages whose next visit has come")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be visited, visit nothing")
@@ -76,6 +81,7 @@ func (a *app) crawl(ctx context.Context, f crawlFlags, services []string) error 
 	if err != nil {
 		return err
 	}
+	s.noDerive = f.noDerive
 	sum, err := a.crawlSession(ctx, s, set, f, services)
 	return errors.Join(err, s.close(), sumError(sum, err))
 }
@@ -229,11 +235,22 @@ func (a *app) lookAgain(ctx context.Context, e *engine, after time.Duration) err
 // deriveRun takes in what the run has sealed and adds what came of it to the
 // summary.
 func (a *app) deriveRun(ctx context.Context, s *session, sum *summary) (archive.DeriveStats, error) {
-	stats, err := a.derive(ctx, s.cfg, s.store, s.db, archive.DeriveConfig{
-		ConfirmAfter: time.Duration(s.cfg.Changes.ConfirmAfter), Submit: waybackEvery(s.cfg) > 0, SubmitEvery: waybackEvery(s.cfg),
-	})
+	if s.noDerive {
+		return archive.DeriveStats{}, nil
+	}
+	stats, err := a.derive(ctx, s.cfg, s.store, s.db, following(s.cfg))
 	sum.addTexts(stats)
 	return stats, err
+}
+
+// submitWithin is how old a look may be whose page goes to the Wayback Machine.
+const submitWithin = 7 * 24 * time.Hour
+
+// following says what follows from texts: another look, a submission.
+func following(c *config) archive.DeriveConfig {
+	return archive.DeriveConfig{
+		ConfirmAfter: time.Duration(c.Changes.ConfirmAfter), Submit: waybackEvery(c) > 0, SubmitEvery: waybackEvery(c), SubmitSince: time.Now().Add(-submitWithin),
+	}
 }
 
 // checkServices refuses names that no declared service has.

@@ -51,7 +51,9 @@ func (a *app) deriveNamed(ctx context.Context, names []string, again bool) (err 
 		}
 		documents = append(documents, ids...)
 	}
-	stats, err := a.derive(ctx, c, objects, db, archive.DeriveConfig{Documents: documents, Again: again})
+	work := following(c)
+	work.Documents, work.Again = documents, again
+	stats, err := a.derive(ctx, c, objects, db, work)
 	if a.json {
 		return errors.Join(err, a.printJSON(stats))
 	}
@@ -66,7 +68,7 @@ func (a *app) derive(ctx context.Context, c *config, objects store.Store, db *ca
 	if err != nil {
 		return archive.DeriveStats{}, err
 	}
-	d.Store, d.Catalog, d.Watch, d.Logger = objects, db, watch, a.logger()
+	d.Store, d.Catalog, d.Watch, d.Logger, d.Step = objects, db, watch, a.logger(), a.step
 	next := time.Now().Add(progressEvery)
 	d.Progress = func(done, total int) {
 		if time.Now().After(next) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -48,7 +49,7 @@ func (a *app) doctorCommand() *cobra.Command {
 func (a *app) doctor(ctx context.Context, c *config) error {
 	var findings []finding
 	for _, probe := range []func(context.Context, *config) []finding{
-		a.probeConfig, a.probeStore, a.probeSpool, a.probeDatabase, a.probeDeclarations, a.probeClock, a.probeWayback, a.probeAnchors,
+		a.probeConfig, a.probeStore, a.probeSpool, a.probeDatabase, a.probeDeclarations, a.probeClock, a.probeWayback, a.probeAnchors, a.probeTools,
 	} {
 		findings = append(findings, probe(ctx, c)...)
 	}
@@ -129,6 +130,15 @@ func (a *app) probeStore(ctx context.Context, c *config) []finding {
 		out = append(out, f)
 	}
 	return out
+}
+
+// probeTools looks for programs that are used where they are there.
+func (a *app) probeTools(context.Context, *config) []finding {
+	path, err := exec.LookPath("pdftotext")
+	if err != nil {
+		return []finding{{"pdftotext", "warning", "not found: the texts of PDF files are made by a weaker reader and labelled low-confidence", "install poppler-utils (poppler on macOS)"}}
+	}
+	return []finding{{"pdftotext", "ok", path, ""}}
 }
 
 func (a *app) probeSpool(_ context.Context, c *config) []finding {

@@ -19,38 +19,50 @@ import (
 	"github.com/fineprint-archive/fineprint/archive/store"
 )
 
-var exportFormats = []string{"warc", "wacz", "cdxj", "csv", "bundle"}
+var exportFormats = []string{"warc", "wacz", "cdxj", "csv", "text", "bundle"}
 
 func (a *app) exportCommand() *cobra.Command {
 	var sel selection
-	var out, from string
+	var out, from, form string
 	cmd := &cobra.Command{
-		Use:   "export warc|wacz|cdxj|csv|bundle [SOURCE[@TIME]]",
-		Short: "Copy looks out of the archive",
+		Use:   "export warc|wacz|cdxj|csv|text|bundle [SOURCE[@TIME]]",
+		Short: "Copy looks, texts and proofs out of the archive",
 		Long: `Write the looks at a source, or those that the flags choose, into one file:
 warc and wacz with the records byte for byte as they stand in the archive,
 those that revisit records refer to included; cdxj the index lines; csv the
 list of looks. SOURCE is a document or source id or an address; SOURCE@TIME
 is the newest look at or before TIME.
 
+text writes versions of texts: the one in force at TIME as Markdown, or in the
+form that --as or the ending of FILE names; with -o FILE.zip all that are chosen,
+as SERVICE/TERMS-LANG/TIME.md, with a table index.csv.
+
 bundle writes what a stranger needs to check one look without us: its records,
-its entry in the log with the proof, timestamps and cosignatures, papers, and a
-script that verifies all of it. With --from every look between the two is proven
-to be there. The file gets its name from the look unless -o says otherwise.`,
-		Example: "  fineprint export wacz https://x.com/en/tos@2024-10-17 -o x.wacz\n  fineprint export csv --service X -o x.csv\n  fineprint export bundle https://x.com/en/tos@2024-10-18 --from 2024-10-16",
+its entry in the log with the proof, timestamps and cosignatures, its text with
+a redline, papers, and a script that verifies all of it. With --from every look
+between the two is proven to be there, and the redline is from the first to the
+last. The file gets its name from the look unless -o says otherwise.`,
+		Example: "  fineprint export wacz https://x.com/en/tos@2024-10-17 -o x.wacz\n  fineprint export csv --service X -o x.csv\n  fineprint export text https://x.com/en/tos -o x-texts.zip\n  fineprint export bundle https://x.com/en/tos@2024-10-18 --from 2024-10-16",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if form != "" && args[0] != "text" {
+				return usageErrorf("--as goes with text")
+			}
 			if args[0] == "bundle" {
 				return a.exportBundle(cmd.Context(), sel, args[1:], from, out)
 			}
 			if from != "" {
 				return usageErrorf("--from goes with bundle; choose looks by --since")
 			}
+			if args[0] == "text" {
+				return a.exportText(cmd.Context(), sel, args[1:], form, out)
+			}
 			return a.export(cmd.Context(), sel, args, out)
 		},
 	}
 	sel.flags(cmd, "every look of the archive")
 	cmd.Flags().StringVarP(&out, "output", "o", "", "write into `FILE` (- for standard output)")
+	cmd.Flags().StringVar(&form, "as", "", "text: `FORM` of each version: md, txt, json or html (default: by the ending of FILE, else md)")
 	cmd.Flags().StringVar(&from, "from", "", "bundle: begin a range at this `LOOK` of the source: a time, SOURCE@TIME or first")
 	return cmd
 }

@@ -186,6 +186,8 @@ type session struct {
 	arch  *archive.Archive
 	close func() error
 
+	noDerive bool // texts are left to `derive`
+
 	parties archive.AnchorParties // whom to ask about the log
 
 	// sealed, if set, is called when a run is sealed and before it is summed up.

@@ -48,8 +48,9 @@ it is entered in the log as lost, and nothing waits for it any more.`,
 				return a.sealLost(cmd.Context(), s, lost, yes)
 			}
 			sealed, err := s.arch.Seal(cmd.Context())
+			var derived archive.DeriveStats
 			if err == nil {
-				_, err = a.deriveRun(cmd.Context(), s, &summary{Grades: map[string]int64{}})
+				derived, err = a.deriveRun(cmd.Context(), s, &summary{Grades: map[string]int64{}})
 			}
 			if err == nil {
 				_, err = a.anchorRun(cmd.Context(), s)
@@ -58,7 +59,7 @@ it is entered in the log as lost, and nothing waits for it any more.`,
 				if sealed == nil {
 					sealed = []archive.Sealed{}
 				}
-				return errors.Join(err, a.printJSON(map[string]any{"warcs": sealed}))
+				return errors.Join(err, a.printJSON(map[string]any{"warcs": sealed, "derived": derived}))
 			}
 			a.printSealed(sealed)
 			if err == nil && len(sealed) == 0 {

@@ -29,6 +29,7 @@ type versionLine struct {
 	Words      int64           `json:"words"`
 	Extractor  string          `json:"extractor"`
 	Dates      json.RawMessage `json:"dates"`
+	Editions   json.RawMessage `json:"editions"` // of the document, standing on the page; empty if it is one
 	Parts      json.RawMessage `json:"captures"` // that it was made from
 }
 
@@ -36,7 +37,7 @@ func newVersionLine(v catalog.VersionRow) versionLine {
 	return versionLine{
 		Document: v.Document, Service: v.Service, Terms: v.Terms, URL: v.URL, Lang: orNull(v.DocumentLang), Version: *rfc(v.Time), Kind: v.Kind,
 		FirstSeen: *rfc(v.Time), LastSeen: *rfc(v.LastSeen), Confirmed: rfc(v.Confirmed), TextSHA256: v.TextSHA256, TextLang: orNull(v.Lang),
-		Words: v.Words, Extractor: v.Extractor, Dates: rawJSON(v.Dates), Parts: rawJSON(v.Parts),
+		Words: v.Words, Extractor: v.Extractor, Dates: rawJSON(v.Dates), Editions: rawJSON(v.Editions), Parts: rawJSON(v.Parts),
 	}
 }
 

@@ -59,6 +59,7 @@ CREATE TABLE versions (
   confirmed   {text} NOT NULL, -- time of the look that confirmed it, empty for none
   parts       {text} NOT NULL, -- JSON: the captures that it was made from
   dates       {text} NOT NULL, -- JSON: dates stated in it
+  editions    {text} NOT NULL, -- JSON: versions of the document standing on the page
   PRIMARY KEY (document, time, kind)
 );
 CREATE INDEX versions_time ON versions (time);
@@ -75,6 +76,7 @@ CREATE TABLE changes (
   added_words   BIGINT NOT NULL,
   removed_words BIGINT NOT NULL,
   effective     {text} NOT NULL, -- date stated
+  editions      BIGINT NOT NULL, -- standing on the page, 0 if it is one text
   watch         {text} NOT NULL, -- JSON list of phrases
   summary       {text} NOT NULL,
   derived       {text} NOT NULL  -- when it was found: the second clock, no fact
