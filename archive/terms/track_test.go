@@ -207,3 +207,64 @@ func TestTrackNeverTwice(t *testing.T) {
 		}
 	}
 }
+
+// TestTrackRebase goes over to other rules. What fits neither the last nor the first
+// look at the version in force is replaced by the observation itself, silently; what
+// fits one of them is compared, and what is new is told.
+func TestTrackRebase(t *testing.T) {
+	changed := base("Your posts train our models.")
+	tests := []struct {
+		name string
+		fits []string // looks that can be read by the other rules
+		want []Outcome
+		news string
+	}{
+		{"no look fits", nil, []Outcome{Unchanged, Unchanged}, ""},
+		{"the last one fits", []string{"2"}, []Outcome{Unconfirmed, Unchanged}, "changed 1>3"},
+		{"the first one fits", []string{"1"}, []Outcome{Unconfirmed, Unchanged}, "changed 1>3"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := newReplay(t)
+			r.look(base()...)
+			r.look(base()...)
+			text := func(lines []string) *Text {
+				text := &Text{Extractor: "test"}
+				for _, l := range lines {
+					text.Blocks = append(text.Blocks, Block{Kind: Paragraph, Text: l + " By other rules."})
+				}
+				return text
+			}
+			observed := func(look string, lines []string) Observation {
+				made := text(lines)
+				return Observation{Look: look, Verdict: Verdict{Grade: GradeTerms}, Rules: "2", Text: r.library.Add(made), Prints: made.Fingerprints()}
+			}
+			err := r.tracker.Rebase(observed("3", changed), func(look string) (Observation, bool, error) {
+				for _, fit := range test.fits {
+					if fit == look {
+						return observed(look, base()), true, nil
+					}
+				}
+				return Observation{}, false, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []Outcome
+			var news []string
+			for _, look := range []string{"3", "4"} {
+				step, err := r.tracker.Observe(observed(look, changed))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, step.Outcome)
+				for _, n := range step.News {
+					news = append(news, fmt.Sprintf("%s %s>%s", n.Kind, n.From.Look, n.To.Look))
+				}
+			}
+			if fmt.Sprint(got) != fmt.Sprint(test.want) || strings.Join(news, ", ") != test.news {
+				t.Errorf("outcomes %v, news %v, want %v, %s", got, news, test.want, test.news)
+			}
+		})
+	}
+}

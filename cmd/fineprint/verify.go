@@ -175,8 +175,8 @@ func (a *app) printClaims(report *evidence.Report, path, trusted string) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s: %s: %d claims true, %d false, %d unknown, %d not present\n", path, verdict,
-		count[evidence.OK], count[evidence.False], count[evidence.Unknown], count[evidence.NotPresent])
+	_, err := fmt.Fprintf(a.stdout, "%s: %s: %d claims true, %d false, %d unknown, %d not checked, %d not present\n", path, verdict,
+		count[evidence.OK], count[evidence.False], count[evidence.Unknown], count[evidence.NotChecked], count[evidence.NotPresent])
 	return err
 }
 
