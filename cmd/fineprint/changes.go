@@ -90,12 +90,20 @@ terms. --by-terms shows which language of the same terms moved when.`,
 
 func (a *app) changes(ctx context.Context, db *catalog.DB, filter catalog.TextFilter, all, watched bool) error {
 	var lines []changeLine
+	limit := filter.Limit
+	if watched {
+		filter.Limit = 0 // of those that are marked
+	}
 	for c, err := range db.Changes(ctx, filter) {
 		if err != nil {
 			return err
 		}
-		if !watched || len(c.Phrases()) > 0 {
-			lines = append(lines, newChangeLine(c))
+		if watched && len(c.Phrases()) == 0 {
+			continue
+		}
+		lines = append(lines, newChangeLine(c))
+		if watched && len(lines) == limit {
+			break
 		}
 	}
 	changes := len(lines)

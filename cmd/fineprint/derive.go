@@ -14,10 +14,12 @@ import (
 	"github.com/fineprint-archive/fineprint/archive"
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/store"
+	"github.com/fineprint-archive/fineprint/archive/terms"
 )
 
 func (a *app) deriveCommand() *cobra.Command {
 	var again bool
+	var extractor string
 	cmd := &cobra.Command{
 		Use:   "derive [SOURCE…]",
 		Short: "Find texts, versions and changes in what was captured",
@@ -27,13 +29,18 @@ archives of an earlier version, after a rebuild, and for a crawl that was cut
 short. Stopped, it goes on where it was.
 
 --again derives everything again: all documents, or those named. Rules of
-extraction that changed since make other texts, never a change of the policy.`,
+extraction that changed since make other texts, never a change of the policy.
+--extractor names the version of these rules that is wanted, today's without it.`,
 		Example: "  fineprint derive\n  fineprint derive --again https://x.com/en/tos",
 		RunE: func(cmd *cobra.Command, names []string) error {
+			if extractor != terms.ExtractorVersion {
+				return usageErrorf("--extractor %q: this program has version %s alone", extractor, terms.ExtractorVersion)
+			}
 			return a.deriveNamed(cmd.Context(), names, again)
 		},
 	}
 	cmd.Flags().BoolVar(&again, "again", false, "derive all looks again, not only new ones")
+	cmd.Flags().StringVar(&extractor, "extractor", terms.ExtractorVersion, "`VERSION` of the rules of extraction")
 	return cmd
 }
 
