@@ -153,13 +153,21 @@ func derivedTimes(t testing.TB, db *catalog.DB) string {
 	return query(t, db, 2, "SELECT id, derived FROM changes ORDER BY id")
 }
 
+// seeds is the number of random histories: one under the race detector.
+func seeds(n uint64) uint64 {
+	if raceDetector {
+		return 1
+	}
+	return n
+}
+
 // TestDeriveDeterministic replays random histories, and holds that what is derived
 // depends on them alone: not on when it was derived, by how many workers, on which
 // database, nor on interruptions; that deriving again changes nothing; and that
 // nothing is told twice.
 func TestDeriveDeterministic(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(4) {
+	for seed := range seeds(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			h := &randomHistory{rng: rand.New(rand.NewPCG(seed, 3))}
@@ -201,7 +209,7 @@ func TestDeriveDeterministic(t *testing.T) {
 // TestDerivePostgres holds that both databases come to the same.
 func TestDerivePostgres(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(2) {
+	for seed := range seeds(2) {
 		h := &randomHistory{rng: rand.New(rand.NewPCG(seed, 4))}
 		b := newDeriveBench(t, sharedPage)
 		for range 8 {

@@ -45,23 +45,21 @@ func (w *docWalk) observe(l *catalog.LookRow, o terms.Observation, r *catalog.Re
 		}
 	}
 	w.state.Waits++
+	if step.Outcome != terms.Unconfirmed && step.Outcome != terms.Suspect {
+		w.state.Waits = 0
+	}
 	switch step.Outcome {
-	case terms.Unconfirmed:
 	case terms.Suspect:
 		if o.Verdict.Grade == terms.GradeNeedsBrowser && w.fresh[o.Look] {
 			w.submit(l, causeFirst, true) // the Wayback Machine has a browser
 		}
 	case terms.First:
-		w.state.Waits = 0
 		if w.fresh[o.Look] {
 			w.submit(l, causeFirst, false)
 		}
 		return w.version(o, string(terms.First), time.Time{})
 	case terms.Unchanged, terms.LinksOnly, terms.VolatileOnly:
-		w.state.Waits = 0
 		w.seen(o.Time)
-	default:
-		w.state.Waits = 0
 	}
 	return nil
 }
