@@ -145,7 +145,7 @@ func vectors() []vector {
 		}),
 		bad("text-changed", "the text of the page is another one than derived.json says", list("text"), 0, of(4, "text.md", replace("train", "please"))),
 		bad("text-missing", "derived.json names a redline that is not there", list("text"), 0, of(4, "redline.html", remove)),
-		bad("text-stray", "a text that derived.json does not name", list("text"), 0, func(w *world) []byte {
+		bad("text-stray", "a text that derived.json does not name", list("text"), 4, func(w *world) []byte {
 			all := w.lean(w.bare())
 			all["text.md"] = []byte("Your posts are yours forever.\n")
 			return pack(w.t, all)
