@@ -53,6 +53,7 @@ func newWatchPhrase(given string) (watchPhrase, error) {
 	}
 	p := watchPhrase{given: given}
 	p.folded, p.prefix = strings.CutSuffix(foldPhrase(given), "*")
+	p.folded = strings.TrimSuffix(p.folded, " ")
 	letters, least := 0, 2
 	if p.prefix {
 		least = 3

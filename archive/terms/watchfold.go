@@ -30,7 +30,7 @@ func foldPhrase(s string) string {
 	}
 	b.Reset()
 	space, ascii := true, true
-	for _, r := range norm.NFKD.String(s) {
+	for _, r := range norm.NFKD.String(strings.ToValidUTF8(s, "\uFFFD")) { // it leaves what follows a wrong byte composed
 		switch {
 		case unicode.IsSpace(r):
 			if !space {
