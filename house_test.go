@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 	"archive/anchor":                     {},
 	"archive/anchor/anchortest":          {"archive/anchor"},
 	"archive/evidence":                   {"warc", "warc/handshake", "archive/tlog", "archive/anchor"},
-	"archive/wayback":                    {},
+	"archive/wayback":                    {"warc"},
 	"archive/wayback/waybacktest":        {},
 	"archive/terms":                      {"crawler/declaration"},
 	"archive":                            {"warc", "crawler/declaration", "archive/terms", "archive/store", "archive/catalog", "archive/tlog", "archive/anchor", "archive/evidence", "archive/wayback"},

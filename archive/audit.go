@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -174,6 +175,7 @@ type auditor struct {
 	anchors    []anchorEntry
 	numbers    *numbering
 	lost       map[lostKey]lostEntry
+	receipts   map[[sha256.Size]byte]int64 // indexes of receipts that name records, by their leaves
 	gaps       int64 // entries of the log that cannot be read
 
 	pool    *pool        // that reads WARCs now, nil at other times
@@ -189,7 +191,7 @@ func newAuditor(cfg AuditConfig) *auditor {
 	}
 	a := &auditor{
 		cfg: cfg, warcs: map[string]*auditWARC{}, sidecars: map[string]bool{}, groups: map[string]*auditGroup{},
-		tombstones: map[string][]tombstone{}, lost: map[lostKey]lostEntry{}, refs: newReferences(),
+		tombstones: map[string][]tombstone{}, lost: map[lostKey]lostEntry{}, receipts: map[[sha256.Size]byte]int64{}, refs: newReferences(),
 	}
 	a.report.Findings = map[AuditKind]int64{}
 	a.report.Seed = cfg.Sample.Seed

@@ -240,6 +240,9 @@ func (v *visitor) take(ctx context.Context, index int64, e *parsedEntry) error {
 	case evidence.TypeAnchor:
 		a.anchors = append(a.anchors, anchorEntry{index: index, list: e.List, sha256: e.ListSHA256, size: e.TreeSize, checkpoint: e.CheckpointSHA256})
 	case evidence.TypeReceipt:
+		if len(e.Records) > 0 {
+			a.receipts[e.leaf] = index
+		}
 		return a.receipt(ctx, index, &e.Entry)
 	}
 	return nil

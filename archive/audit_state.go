@@ -3,6 +3,7 @@ package archive
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -32,7 +33,7 @@ type auditState struct {
 
 // stateHead is the first line.
 type stateHead struct {
-	Audit  int       `json:"audit"` // version of the file: 2
+	Audit  int       `json:"audit"` // version of the file: 3
 	Log    string    `json:"log"`   // name and hash of the key; "" without a log
 	Size   int64     `json:"size"`  // of the log when the audit began
 	Root   string    `json:"root"`
@@ -56,6 +57,7 @@ type keptWARC struct {
 	Looks    int64         `json:"looks"`
 	Bodies   string        `json:"bodies"` // ids of full responses, 16 bytes each, base64
 	Declared []warc.Digest `json:"declared"`
+	Receipts string        `json:"receipts,omitempty"` // leaves of receipts, 32 bytes each, base64
 }
 
 func (k *keptWARC) result() *warcResult {
@@ -63,6 +65,10 @@ func (k *keptWARC) result() *warcResult {
 	raw, _ := base64.StdEncoding.DecodeString(k.Bodies) // openState has read it
 	for ; len(raw) >= len(recordID{}); raw = raw[len(recordID{}):] {
 		r.bodies = append(r.bodies, recordID(raw[:len(recordID{})]))
+	}
+	raw, _ = base64.StdEncoding.DecodeString(k.Receipts) // likewise
+	for ; len(raw) >= sha256.Size; raw = raw[sha256.Size:] {
+		r.receipts = append(r.receipts, owed{[sha256.Size]byte(raw[:sha256.Size]), AuditFinding{Object: k.Key}})
 	}
 	return r
 }
@@ -115,7 +121,7 @@ func (a *auditor) stateHead(ctx context.Context) (stateHead, error) {
 		return stateHead{}, err
 	}
 	return stateHead{
-		Audit: 2, Log: fmt.Sprintf("%s+%08x", a.cfg.Key.Name(), a.cfg.Key.KeyHash()), Size: cp.Size, Root: hex.EncodeToString(cp.Root[:]),
+		Audit: 3, Log: fmt.Sprintf("%s+%08x", a.cfg.Key.Name(), a.cfg.Key.KeyHash()), Size: cp.Size, Root: hex.EncodeToString(cp.Root[:]),
 		Since: a.cfg.Since, Sample: fmt.Sprint(a.cfg.Sample.WARCs, " ", a.cfg.Sample.Percent), Seed: a.report.Seed, Decode: a.cfg.Decode, Begun: time.Now().UTC(),
 	}, nil
 }
@@ -192,9 +198,14 @@ func (s *auditState) keep(job *auditJob) error {
 	for _, id := range r.bodies {
 		raw = append(raw, id[:]...)
 	}
+	var receipts []byte
+	for _, r := range r.receipts {
+		receipts = append(receipts, r.leaf[:]...)
+	}
 	return s.line(&keptWARC{
 		Key: job.w.key, Size: r.size, SHA256: hex.EncodeToString(r.sum[:]), Modified: job.w.modified, File: job.file, Unpacked: r.unpacked,
 		Records: r.records, Looks: r.looks, Bodies: base64.StdEncoding.EncodeToString(raw), Declared: r.declared,
+		Receipts: base64.StdEncoding.EncodeToString(receipts),
 	})
 }
 

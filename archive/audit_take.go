@@ -18,10 +18,11 @@ type references struct {
 	declared map[warc.Digest]bool
 	wants    []want
 	needs    []need
+	receipts map[[sha256.Size]byte]AuditFinding // that follow from manifests, by their leaves, with the look
 }
 
 func newReferences() *references {
-	return &references{bodies: map[recordID]bool{}, declared: map[warc.Digest]bool{}}
+	return &references{bodies: map[recordID]bool{}, declared: map[warc.Digest]bool{}, receipts: map[[sha256.Size]byte]AuditFinding{}}
 }
 
 // take adds the result of one WARC and reports whether all that it refers to was
@@ -33,6 +34,9 @@ func (r *references) take(res *warcResult) (complete bool) {
 	}
 	for _, d := range res.declared {
 		r.declared[d] = true
+	}
+	for _, owed := range res.receipts {
+		r.receipts[owed.leaf] = owed.from
 	}
 	complete = true
 	for _, w := range res.wants {
@@ -57,6 +61,7 @@ func (r *references) end(a *auditor) {
 	for _, w := range a.warcs {
 		unread = unread || w.state != warcGood
 	}
+	r.endReceipts(a, unread)
 	for _, w := range r.wants {
 		if r.bodies[w.record] {
 			continue
@@ -86,6 +91,29 @@ func (r *references) end(a *auditor) {
 		f := n.from
 		f.Kind, f.Detail = AuditDeclaration, fmt.Sprintf("its declaration %s is in no WARC", n.digest)
 		a.find(f)
+	}
+}
+
+// endReceipts compares the receipts of the log with those that follow from the
+// manifests.
+func (r *references) endReceipts(a *auditor, unread bool) {
+	if a.log == nil {
+		return
+	}
+	for leaf, from := range r.receipts {
+		if _, logged := a.receipts[leaf]; logged || a.gaps > 0 {
+			delete(a.receipts, leaf)
+			continue
+		}
+		from.Kind, from.Index, from.Detail = AuditReceipt, -1, "the receipt that follows from its manifest is not in the log"
+		a.find(from)
+	}
+	for _, index := range a.receipts {
+		if unread || len(a.tombstones) > 0 { // its manifest may be where we did not look
+			a.count(func(r *AuditReport) { r.Unknown++ })
+			continue
+		}
+		a.find(AuditFinding{Kind: AuditReceipt, Index: index, Detail: "it follows from no manifest of the archive"})
 	}
 }
 

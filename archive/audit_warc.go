@@ -46,6 +46,13 @@ type warcResult struct {
 	declared []warc.Digest
 	wants    []want // records of other WARCs that looks refer to
 	needs    []need // declarations that are not in this WARC
+	receipts []owed // receipts that follow from its manifests
+}
+
+// owed is a receipt that the log must have.
+type owed struct {
+	leaf [sha256.Size]byte // SHA-256 of its leaf
+	from AuditFinding      // about the look
 }
 
 // want is a record that a look refers to.
@@ -320,6 +327,15 @@ func (d *warcReading) manifest(rec *warc.Record) error {
 	d.members(m, members, f)
 	d.payloads(m, members, f)
 	d.refer(m, members, f)
+	if e, ok := evidence.ReceiptOf(m, rec.ID()); ok && d.job.file >= 0 {
+		leaf, err := e.Encode()
+		if err != nil {
+			f.Detail = err.Error()
+			d.find(f)
+			return nil
+		}
+		d.r.receipts = append(d.r.receipts, owed{sha256.Sum256(leaf), f})
+	}
 	if !m.Declaration.IsZero() && !d.declared[m.Declaration] {
 		d.r.needs = append(d.r.needs, need{m.Declaration, f})
 	}

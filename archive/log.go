@@ -93,7 +93,7 @@ func (a *Archive) leavesOf(row catalog.WARCRow, s *scan) (*pending, error) {
 
 // logWARC brings the entries of a stored WARC into the log, whatever of that was
 // done before, and says where they stand. The pending object stays. The entries
-// of anchor lists go with them.
+// of anchor lists and receipts go with them.
 func (a *Archive) logWARC(ctx context.Context, p *pending) (*catalog.Logged, error) {
 	a.cfg.Step("pending")
 	if err := a.stage(ctx, p); err != nil {
@@ -104,7 +104,12 @@ func (a *Archive) logWARC(ctx context.Context, p *pending) (*catalog.Logged, err
 	if err != nil {
 		return nil, err
 	}
-	indexes, err := a.appendOnce(ctx, anchors.from(p.size), slices.Concat(p.lines, anchors.lines))
+	receipts, err := a.unloggedReceipts(ctx, p.name)
+	if err != nil {
+		return nil, err
+	}
+	from := min(anchors.from(p.size), receipts.from(p.size))
+	indexes, err := a.appendOnce(ctx, from, slices.Concat(p.lines, anchors.lines, receipts.lines))
 	if err != nil {
 		return nil, fmt.Errorf("append to log: %w", err)
 	}
@@ -112,7 +117,11 @@ func (a *Archive) logWARC(ctx context.Context, p *pending) (*catalog.Logged, err
 	for i := range p.looks {
 		p.looks[i].Index = indexes[i]
 	}
-	if err := a.enterAnchors(ctx, anchors, indexes[len(p.lines):]); err != nil {
+	rest := indexes[len(p.lines):]
+	if err := a.enterAnchors(ctx, anchors, rest[:len(anchors.lines)]); err != nil {
+		return nil, err
+	}
+	if err := a.enterReceipts(ctx, receipts, rest[len(anchors.lines):]); err != nil {
 		return nil, err
 	}
 	return &catalog.Logged{WARC: indexes[last], Looks: p.looks}, nil

@@ -43,6 +43,12 @@ func (f *logFollower) add(ctx context.Context, leaf tlog.Entry) error {
 			}
 			_, err = f.db.LogWARCKey(ctx, e.WARC, leaf.Index)
 		}
+	case evidence.TypeReceipt:
+		at := make(map[string]int64, len(e.Records)) // one of them is the manifest
+		for _, id := range e.Records {
+			at[id] = leaf.Index
+		}
+		err = f.db.LogReceipts(ctx, at)
 	case evidence.TypeLost:
 		f.lost = append(f.lost, catalog.LostRow{Source: e.Source, N: e.N, Run: e.Run, Time: e.Time, Index: leaf.Index})
 	case evidence.TypeAnchor:

@@ -349,7 +349,7 @@ func lookRow(m *warc.Manifest, id string, at warc.Placed, key string) catalog.Lo
 		ID: id, Source: m.Source, URL: m.URL, AcceptLanguage: m.AcceptLanguage, Vantage: m.Vantage, FinalURL: m.FinalURL, Time: m.Time, Ended: m.Ended, N: m.N, Run: m.Run,
 		Result: m.Result, Error: m.Error, Detail: m.Detail, Status: m.Status, Bytes: m.Bytes,
 		WARC: key, Offset: at.Offset, Length: at.Length, ManifestSHA256: at.SHA256,
-		Declaration: m.Declaration, Index: -1,
+		Declaration: m.Declaration, Index: -1, Memento: mementoRow(m, id, key),
 	}
 	if m.SameAs != nil {
 		row.SameAs = m.SameAs.Record

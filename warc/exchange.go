@@ -35,6 +35,7 @@ const (
 	KindPage      Kind = "page"      // the address of the source, or where redirects led
 	KindRobots    Kind = "robots"    // a robots.txt
 	KindRequisite Kind = "requisite" // a stylesheet, image, font of the page
+	KindIndex     Kind = "index"     // what the index of a web archive says of the page
 )
 
 // Exchange is one HTTP/1.1 request and what came back, byte for byte as they

@@ -67,6 +67,8 @@ type Manifest struct {
 	// part of the record.
 	Transient bool `json:"-"`
 
+	Memento *Memento `json:"memento,omitempty"` // nil: the look is at a page itself
+
 	Exchanges []ExchangeNote `json:"exchanges,omitempty"`
 	Members   []Member       `json:"members,omitempty"`
 }

@@ -145,6 +145,11 @@ func enterLooks(ctx context.Context, tx *Tx, list []Finish) (fresh []*Finish, er
 	if err := insertRows(ctx, tx, insertLook, "", rows); err != nil {
 		return nil, fmt.Errorf("enter looks: %w", err)
 	}
+	for _, f := range fresh {
+		if err := insertMementos(ctx, tx, []LookRow{f.Look}); err != nil {
+			return nil, err
+		}
+	}
 	return fresh, insertLooks(ctx, tx, unknown, LookSpooled)
 }
 
@@ -206,7 +211,7 @@ func insertLooks(ctx context.Context, tx *Tx, looks []LookRow, state LookState) 
 			return err
 		}
 	}
-	return nil
+	return insertMementos(ctx, tx, looks)
 }
 
 // hostOf returns the host of an address as a key, with its port if it has one.

@@ -114,6 +114,7 @@ func (db *DB) EnterLost(ctx context.Context, rows []LostRow) error {
 			}
 			for _, statement := range []string{
 				"DELETE FROM begun WHERE source = $1 AND n = $2",
+				"DELETE FROM mementos WHERE look IN (SELECT id FROM looks WHERE source = $1 AND n = $2 AND state <> 'sealed')",
 				"DELETE FROM looks WHERE source = $1 AND n = $2 AND state <> 'sealed'",
 				"UPDATE sources SET last_n = CASE WHEN last_n > $2 THEN last_n ELSE $2 END WHERE id = $1",
 			} {

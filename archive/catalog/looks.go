@@ -56,6 +56,7 @@ type LookRow struct {
 	DecodedSize                int64
 	ETag, LastModified         string
 	Declaration                warc.Digest // SHA-256 of the canonical declaration
+	Memento                    *MementoRow // of a look at a web archive; written, not read
 	Index                      int64       // of its entry in the log, from 0; -1 while it has none; read only
 	Documents                  []string    // ids, sorted; read only
 	ServiceID, Service         string      // of the first document, or of the first that the filter asks for; read only

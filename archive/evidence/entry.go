@@ -44,6 +44,7 @@ type Entry struct {
 	CheckpointSHA256  warc.Digest     `json:"checkpoint_sha256,omitzero"`  // anchor: of the bytes of log/checkpoints/<tree_size>
 	DeclarationSHA256 warc.Digest     `json:"declaration_sha256,omitzero"` // look: of the canonical declaration in force
 	Error             string          `json:"error,omitempty"`             // look: code of what failed
+	Facts             *warc.Facts     `json:"facts,omitempty"`             // receipt: how the observer's copy compares with our capture
 	FinalURL          string          `json:"final_url,omitempty"`         // look: by RedactFinal; absent if it is URL
 	Length            int64           `json:"length,omitempty"`            // look: of the manifest's gzip member, in bytes
 	List              string          `json:"list,omitempty"`              // anchor: key of the anchor list
@@ -51,7 +52,7 @@ type Entry struct {
 	Looks             int64           `json:"looks,omitempty"`             // warcfile: number of manifests in it
 	Manifest          *Record         `json:"manifest,omitempty"`          // look, receipt: the manifest of the look
 	N                 int64           `json:"n,omitempty"`                 // look, lost: number of the look at its source, from 1
-	Object            string          `json:"object,omitempty"`            // receipt: key of the observer's answer as it was stored
+	Object            string          `json:"object,omitempty"`            // receipt: key of the observer's answer, if it is an object of its own
 	Observer          string          `json:"observer,omitempty"`          // receipt: host name of who saw the page
 	Offset            int64           `json:"offset,omitempty"`            // look: of the manifest's gzip member in WARC, in bytes
 	Origin            string          `json:"origin,omitempty"`            // succession: of the log that follows
@@ -59,7 +60,7 @@ type Entry struct {
 	PayloadSHA256     warc.Digest     `json:"payload_sha256,omitzero"`     // look: of the page's entity body
 	Prev              *warc.Prev      `json:"prev,omitempty"`              // look: the manifest of the look before; absent for the first
 	Reason            string          `json:"reason,omitempty"`            // tombstone: why, for people
-	Records           []string        `json:"records,omitempty"`           // tombstone: ids of the records that are gone, sorted
+	Records           []string        `json:"records,omitempty"`           // tombstone: ids of the records that are gone; receipt: of those that hold the observer's answers; sorted
 	Result            warc.Result     `json:"result,omitempty"`            // look
 	Run               string          `json:"run,omitempty"`               // lost: id of the run that began the look
 	SameAs            *Reference      `json:"same_as,omitempty"`           // look: the full record that the page's revisit record refers to

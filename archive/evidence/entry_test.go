@@ -41,6 +41,7 @@ func sampleEntries() map[string]Entry {
 		},
 		"warcfile":  {Type: TypeWARCFile, WARC: "warc/2024/10/b.warc.gz", Size: 123456, SHA256: sum("w"), Looks: 7},
 		"receipt":   {Type: TypeReceipt, Observer: "web.archive.org", Capture: "https://web.archive.org/web/20241017083100/https://x.example/tos", Source: "b0e2411edd372d3b", Manifest: &Record{idA, sum("m")}, Time: day, PayloadSHA1: warc.SumSHA1(nil), Object: "receipts/a.json", SHA256: sum("r")},
+		"read-back": {Type: TypeReceipt, Observer: "web.archive.org", Capture: "https://web.archive.org/web/20241017083100/https://x.example/tos", Source: "b0e2411edd372d3b", Manifest: &Record{idA, sum("m")}, Time: day, PayloadSHA1: warc.SumSHA1(nil), Records: []string{idA, idB}, Facts: &warc.Facts{Content: warc.FactDifferent, Index: warc.FactAbsent, Replay: warc.FactSame, Text: warc.FactVariant}},
 		"anchor":    {Type: TypeAnchor, TreeSize: 4711, CheckpointSHA256: sum("cp"), List: "anchors/4711/0011223344556677.list", ListSHA256: sum("l")},
 		"lost":      {Type: TypeLost, Source: "b0e2411edd372d3b", N: 4, Run: "20241017t083000-00aa11bb", Time: day},
 		"tombstone": {Type: TypeTombstone, WARC: "warc/2024/10/b.warc.gz", Records: []string{idA, idB}, Reason: "order of a court", SHA256: sum("new"), Time: day},
@@ -71,7 +72,7 @@ func TestEntryForm(t *testing.T) {
 
 // TestKeysSorted holds what marshalCanonical relies on.
 func TestKeysSorted(t *testing.T) {
-	for _, v := range []any{Entry{}, Record{}, Reference{}, TLS{}, warc.Prev{}} {
+	for _, v := range []any{Entry{}, Record{}, Reference{}, TLS{}, warc.Facts{}, warc.Prev{}} {
 		typ := reflect.TypeOf(v)
 		var keys []string
 		for i := range typ.NumField() {

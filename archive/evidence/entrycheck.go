@@ -26,7 +26,7 @@ var typeFields = map[Type]fieldSet{
 			"same_as", "status", "tls", "vantage"},
 	},
 	TypeWARCFile:  {must: []string{"sha256", "size", "warc"}, may: []string{"looks"}},
-	TypeReceipt:   {must: []string{"capture", "manifest", "observer", "source", "time"}, may: []string{"object", "payload_sha1", "sha256"}},
+	TypeReceipt:   {must: []string{"capture", "manifest", "observer", "source", "time"}, may: []string{"facts", "object", "payload_sha1", "records", "sha256"}},
 	TypeAnchor:    {must: []string{"checkpoint_sha256", "list", "list_sha256", "tree_size"}},
 	TypeLost:      {must: []string{"n", "run", "source", "time"}},
 	TypeTombstone: {must: []string{"reason", "records", "sha256", "time", "warc"}},
@@ -60,7 +60,7 @@ func (e *Entry) check() error {
 }
 
 // entryFields is the number of fields of an Entry.
-const entryFields = 39
+const entryFields = 40
 
 // entryKeys are the JSON keys of an Entry, in the order of its fields.
 var entryKeys = func() (keys []string) {
@@ -113,7 +113,7 @@ var faults = [...]string{notUTF8: "not UTF-8", notInt: "not between 0 and 2^53",
 func (e *Entry) states() [entryFields]fieldState {
 	return [...]fieldState{
 		textState(e.Bytes), textState(e.Capture), textState(e.Checkpoint), digestState(e.CheckpointSHA256),
-		digestState(e.DeclarationSHA256), textState(e.Error), textState(e.FinalURL), intState(e.Length),
+		digestState(e.DeclarationSHA256), textState(e.Error), stateOf(e.Facts != nil), textState(e.FinalURL), intState(e.Length),
 		textState(e.List), digestState(e.ListSHA256), intState(e.Looks), stateOf(e.Manifest != nil),
 		intState(e.N), textState(e.Object), textState(e.Observer), intState(e.Offset), textState(e.Origin),
 		digestState(e.PayloadSHA1), digestState(e.PayloadSHA256), stateOf(e.Prev != nil), textState(e.Reason),
@@ -187,6 +187,7 @@ func (e *Entry) checkRules() error {
 		{"declaration_sha256", is256(e.DeclarationSHA256)},
 		{"list_sha256", is256(e.ListSHA256)},
 		{"sha256", is256(e.SHA256)},
+		{"facts", e.Facts == nil || *e.Facts != warc.Facts{} && isFacts(e.Facts)},
 		{"sha256", e.Type != TypeReceipt || e.SHA256.IsZero() == (e.Object == "")},
 		{"records", slices.IsSorted(e.Records) && !slices.ContainsFunc(e.Records, func(id string) bool { return !isRecordID(id) })},
 		{"origin", e.Type != TypeSuccession || (e.Origin != "") != (e.Checkpoint != "")},
@@ -198,6 +199,18 @@ func (e *Entry) checkRules() error {
 		}
 	}
 	return nil
+}
+
+// isFacts reports whether each of the facts has one of the known answers.
+func isFacts(f *warc.Facts) bool {
+	for _, fact := range []warc.Fact{f.Content, f.Index, f.Replay, f.Text} {
+		switch fact {
+		case "", warc.FactSame, warc.FactVariant, warc.FactDifferent, warc.FactAbsent:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 func isSHA256(d warc.Digest) bool { return d.Algorithm == warc.SHA256 && len(d.Sum) == 32 }

@@ -20,6 +20,14 @@ func appendEntry(b []byte, e *Entry) []byte {
 	w.digest("checkpoint_sha256", e.CheckpointSHA256)
 	w.digest("declaration_sha256", e.DeclarationSHA256)
 	w.text("error", e.Error)
+	if f := e.Facts; f != nil {
+		w.open("facts")
+		w.text("content", string(f.Content))
+		w.text("index", string(f.Index))
+		w.text("replay", string(f.Replay))
+		w.text("text", string(f.Text))
+		w.close()
+	}
 	w.text("final_url", e.FinalURL)
 	w.int("length", e.Length)
 	w.text("list", e.List)

@@ -77,6 +77,9 @@ func (s *Set) Canonical(sourceID string) []byte {
 	return encodeCanonical(s.Sources[i], s.pick(s.uses[i]))
 }
 
+// CanonicalSource returns the canonical form of a source that no document uses.
+func CanonicalSource(s Source) []byte { return encodeCanonical(s, nil) }
+
 // ParseCanonical is the inverse of Canonical. It takes nothing else: a line that
 // Canonical would have written otherwise is an error.
 func ParseCanonical(line []byte) (Source, []Document, error) {
