@@ -39,9 +39,10 @@ type DeriveConfig struct {
 	// ConfirmAfter brings the next visit of a page forward whose text is new or
 	// suspect; 0 leaves it where it is.
 	ConfirmAfter time.Duration
-	// Submit enters first and changed texts into the outbox, and pages whose text a
-	// browser makes at most every SubmitEvery. Looks before SubmitSince are left out:
-	// a capture of today is no witness of them.
+	// Submit enters first and changed texts into the outbox, and unchanged ones and
+	// pages whose text a browser makes at most every SubmitEvery, if it is not 0.
+	// Looks before SubmitSince are left out: a capture of today is no witness of them.
+	// So are private sources: they are nobody's business.
 	Submit      bool
 	SubmitEvery time.Duration
 	SubmitSince time.Time

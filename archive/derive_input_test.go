@@ -167,8 +167,9 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// TestDeriveOutbox wants first and changed texts to be submitted, and pages whose
-// text a browser makes now and then, whether they ever had a text or not.
+// TestDeriveOutbox wants first and changed texts to be submitted, and, now and then,
+// unchanged ones and pages whose text a browser makes, whether they ever had a text
+// or not.
 func TestDeriveOutbox(t *testing.T) {
 	t.Parallel()
 	old, changed := page("Terms of Service"), page("Terms of Service", "We show your posts to others.")
@@ -180,8 +181,9 @@ func TestDeriveOutbox(t *testing.T) {
 	}{
 		{"texts", []visit{{hour: 0, body: old}, {hour: 1, body: old + "<!-- 1 -->"}, {hour: 2, body: changed}, {hour: 3, body: changed}, {hour: 4, body: changed}}, "1 first 0, 4 changed 0"},
 		{"passing", []visit{{hour: 0, body: old}, {hour: 1, body: changed}, {hour: 2, body: old}}, "1 first 0"},
-		{"a shell", []visit{{hour: 0, body: shell}, {hour: 1, body: shell}, {hour: 23, body: shell}, {hour: 25, body: shell}, {hour: 26, body: shell}}, "1 first 1, 4 first 1"},
-		{"a shell that was none", []visit{{hour: 0, body: old}, {hour: 30, body: shell}, {hour: 31, body: shell}, {hour: 55, body: shell}}, "1 first 0, 2 first 1, 4 first 1"},
+		{"a shell", []visit{{hour: 0, body: shell}, {hour: 1, body: shell}, {hour: 23, body: shell}, {hour: 25, body: shell}, {hour: 26, body: shell}}, "1 browser 1, 4 browser 1"},
+		{"a shell that was none", []visit{{hour: 0, body: old}, {hour: 30, body: shell}, {hour: 31, body: shell}, {hour: 55, body: shell}}, "1 first 0, 2 browser 1, 4 browser 1"},
+		{"unchanged", []visit{{hour: 0, body: old}, {hour: 23, body: old}, {hour: 25, body: old + "<!-- 1 -->"}, {hour: 26, body: old}, {hour: 50, body: old}}, "1 first 0, 3 unchanged 0, 5 unchanged 0"},
 		{"a challenge", []visit{{hour: 0, body: "<title>Just a moment...</title><p>Checking your browser before accessing"}}, ""},
 		{"a failure", []visit{{hour: 0, body: "gone", status: 404, failed: "http-status"}}, ""},
 	}

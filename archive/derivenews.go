@@ -20,8 +20,10 @@ const kindRules = "rules" // the version before it, read by other rules
 
 // causes of submissions to the Wayback Machine.
 const (
-	causeFirst   = "first"
-	causeChanged = "changed"
+	causeFirst     = "first"
+	causeChanged   = "changed"
+	causeBrowser   = "browser" // a browser makes the text: whether it is new is not known
+	causeUnchanged = "unchanged"
 )
 
 // observe gives the tracker an observation and enters what it says.
@@ -51,15 +53,20 @@ func (w *docWalk) observe(l *catalog.LookRow, o terms.Observation, r *catalog.Re
 	switch step.Outcome {
 	case terms.Suspect:
 		if o.Verdict.Grade == terms.GradeNeedsBrowser && w.fresh[o.Look] {
-			w.submit(l, causeFirst, true) // the Wayback Machine has a browser
+			return w.submit(l, causeBrowser) // the Wayback Machine has one
 		}
 	case terms.First:
 		if w.fresh[o.Look] {
-			w.submit(l, causeFirst, false)
+			if err := w.submit(l, causeFirst); err != nil {
+				return err
+			}
 		}
 		return w.version(o, string(terms.First), time.Time{})
 	case terms.Unchanged, terms.LinksOnly, terms.VolatileOnly:
 		w.seen(o.Time)
+		if w.fresh[o.Look] && l.Result == warc.Captured {
+			return w.submit(l, causeUnchanged)
+		}
 	}
 	return nil
 }
@@ -207,7 +214,9 @@ func (w *docWalk) tell(l *catalog.LookRow, by terms.Observation, n terms.Announc
 	if !known && (w.fresh[by.Look] || w.late) {
 		c.Service, c.ServiceID, c.Terms, c.Lang, c.URL = w.out.Tracked.Service, w.out.Tracked.ServiceID, w.out.Tracked.Terms, w.out.Tracked.Lang, w.out.Tracked.URL
 		w.count(func(s *DeriveStats) { s.News = append(s.News, c) })
-		w.submit(l, causeChanged, false)
+		if err := w.submit(l, causeChanged); err != nil {
+			return err
+		}
 	}
 	if err := w.judge(n.At.Look, n.Kind); err != nil {
 		return err
@@ -284,17 +293,25 @@ func (w *docWalk) judge(look string, outcome terms.Outcome) error {
 	return nil
 }
 
-// submit asks the Wayback Machine for the page of a look: at times, if it takes a
-// browser to say what of it is new.
-func (w *docWalk) submit(l *catalog.LookRow, cause string, browser bool) {
+// submit asks the Wayback Machine for the page of a look, but never for a private
+// one: once in a while where nothing is known to be new.
+func (w *docWalk) submit(l *catalog.LookRow, cause string) error {
 	if !w.cfg.Submit || l.Time.Before(w.cfg.SubmitSince) {
-		return
+		return nil
 	}
-	row := catalog.OutboxNew{Source: l.Source, N: l.N, URL: l.URL, Cause: cause, At: l.Ended, NeedsBrowser: browser}
-	if browser {
+	declared, err := w.declared(l.Declaration, func() ([]byte, error) { return w.cfg.Catalog.Canonical(w.ctx, l.Declaration) })
+	if err != nil || declared.source.Private {
+		return err
+	}
+	row := catalog.OutboxNew{Source: l.Source, N: l.N, URL: l.URL, Cause: cause, At: l.Ended, NeedsBrowser: cause == causeBrowser}
+	if cause == causeUnchanged || cause == causeBrowser {
+		if w.cfg.SubmitEvery == 0 {
+			return nil
+		}
 		row.AtMostEvery = w.cfg.SubmitEvery
 	}
 	w.out.Outbox = append(w.out.Outbox, row)
+	return nil
 }
 
 // maxWaits is how often in a row another look is asked for: a page that is never

@@ -1,110 +1,186 @@
 package waybacktest
 
 import (
-	"encoding/json"
-	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
 
+// The requests that the service knows: Request.Op.
+const (
+	opSubmit       = "submit"
+	opStatus       = "status"
+	opUser         = "user"
+	opSystem       = "system"
+	opIndex        = "index"
+	opReplay       = "replay"
+	opTimeMap      = "timemap"
+	opTimeGate     = "timegate"
+	opAvailability = "availability"
+	opOther        = "other"
+)
+
+// readOps are the requests of the read side.
+var readOps = []string{opIndex, opReplay, opTimeMap, opTimeGate, opAvailability}
+
+// needsKeys tells the requests that are answered to an account only.
+func needsKeys(op string) bool { return op == opSubmit || op == opStatus || op == opUser }
+
+// call is a request that is being answered.
+type call struct {
+	op         string
+	url        string // the address it is about, if it names one
+	stamp      string // replay: the digits; availability: the parameter
+	flags      string // replay: "id_" and the like
+	form       string // timemap: "link" or "json"
+	query      url.Values
+	authorized bool
+	fault      Fault
+	over       bool // beyond a limit of requests
+}
+
 // ServeHTTP answers as the service would.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
-	if err := r.ParseForm(); err != nil {
-		writeJSON(w, http.StatusBadRequest, object{"message": "bad form"})
-		return
+	if s.refusing() {
+		panic(http.ErrAbortHandler)
 	}
-	op := operation(r)
-	authorized := s.authorized(r)
-	fault := s.record(r, op, authorized)
-	if op == "other" {
+	c := s.read(r)
+	if c.op == opSubmit || c.op == opStatus {
+		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+		if err := r.ParseForm(); err != nil {
+			jsonReply(http.StatusBadRequest, object{"message": "bad form"}).write(w, r)
+			return
+		}
+		if c.op == opSubmit {
+			c.url = r.PostForm.Get("url")
+		}
+	}
+	s.settle()
+	s.record(r, c)
+	defer s.leave(c.op)
+	if c.op == opOther {
 		http.NotFound(w, r)
 		return
 	}
-	if s.before(w, r, fault) {
+	if s.before(w, r, c) {
 		return
 	}
-	status, answer := http.StatusOK, any(object{"status": "ok"})
-	switch {
-	case op == "system":
-	case !authorized:
-		status, answer = http.StatusUnauthorized, object{"message": "You need to be logged in to use Save Page Now."}
-	case op == "submit":
-		status, answer = s.submit(r.PostForm, fault)
-	case op == "user":
-		answer = s.user()
-	default:
-		answer = s.statuses(r, fault)
-	}
-	s.after(w, fault, status, answer)
+	s.after(w, r, c, s.answer(r, c))
 }
 
-// object is a JSON object.
-type object = map[string]any
+// answer does what a request asks for.
+func (s *Server) answer(r *http.Request, c *call) reply {
+	switch {
+	case needsKeys(c.op) && !c.authorized:
+		return jsonReply(http.StatusUnauthorized, object{"message": "You need to be logged in to use Save Page Now."})
+	case c.over && s.cfg.Enforce:
+		return jsonReply(http.StatusTooManyRequests, object{"message": "Too many requests"})
+	case c.fault.Kind == AccessControl:
+		return accessControl(c)
+	}
+	switch c.op {
+	case opSubmit:
+		return s.submit(r.PostForm, c.fault)
+	case opStatus:
+		return jsonReply(http.StatusOK, s.statuses(r, c.fault))
+	case opUser:
+		return s.user()
+	case opIndex:
+		return s.index(r, c)
+	case opReplay:
+		return s.replay(r, c)
+	case opTimeMap:
+		return s.timeMap(r, c)
+	case opTimeGate:
+		return s.timeGate(r, c)
+	case opAvailability:
+		return s.available(r, c)
+	}
+	return jsonReply(http.StatusOK, object{"status": "ok"})
+}
 
-// operation names what a request asks for.
-func operation(r *http.Request) string {
+// read names what a request asks for.
+func (s *Server) read(r *http.Request) *call {
+	c := &call{op: opOther, query: r.URL.Query(), authorized: s.authorized(r)}
 	p := strings.TrimSuffix(r.URL.Path, "/")
+	get := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
 	case r.Method == http.MethodPost && p == "/save":
-		return "submit"
-	case r.Method == http.MethodGet && p == "/save/status/user":
-		return "user"
-	case r.Method == http.MethodGet && p == "/save/status/system":
-		return "system"
-	case r.Method == http.MethodPost && p == "/save/status",
-		r.Method == http.MethodGet && strings.HasPrefix(p, "/save/status/"):
-		return "status"
+		c.op = opSubmit
+	case get && p == "/save/status/user":
+		c.op = opUser
+	case get && p == "/save/status/system":
+		c.op = opSystem
+	case r.Method == http.MethodPost && p == "/save/status", get && strings.HasPrefix(p, "/save/status/"):
+		c.op = opStatus
+	case get && (p == "/cdx/search/cdx" || p == "/cdx/search"):
+		c.op, c.url = opIndex, c.query.Get("url")
+	case get && p == "/wayback/available":
+		c.op, c.url, c.stamp = opAvailability, c.query.Get("url"), c.query.Get("timestamp")
+	case get && strings.HasPrefix(p, "/web/"):
+		c.readWeb(r)
 	}
-	return "other"
+	return c
+}
+
+// readWeb reads an address below /web/. The address of the page is the rest of
+// the path as it was sent, and the query.
+func (c *call) readWeb(r *http.Request) {
+	rest := strings.TrimPrefix(r.URL.EscapedPath(), "/web/")
+	query := ""
+	if r.URL.RawQuery != "" || r.URL.ForceQuery {
+		query = "?" + r.URL.RawQuery
+	}
+	if form, ok := strings.CutPrefix(rest, "timemap/"); ok {
+		form, target, _ := strings.Cut(form, "/")
+		c.op, c.form, c.url = opTimeMap, form, target+query
+		if target == "" {
+			c.url = c.query.Get("url")
+		}
+		return
+	}
+	if moment, target, ok := strings.Cut(rest, "/"); ok && target != "" {
+		digits := strings.TrimRight(moment, "abcdefghijklmnopqrstuvwxyz_")
+		flags := moment[len(digits):]
+		if len(digits) >= 1 && len(digits) <= 14 && strings.Trim(digits, "0123456789") == "" && (flags == "" || len(flags) == 3 && flags[2] == '_') {
+			c.op, c.stamp, c.flags, c.url = opReplay, digits, flags, wholeAddress(target+query)
+			return
+		}
+	}
+	c.op, c.url = opTimeGate, wholeAddress(rest+query)
+}
+
+// wholeAddress mends an address in a path: a lost slash, or no scheme.
+func wholeAddress(address string) string {
+	if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
+		return address
+	}
+	return withScheme(address)
 }
 
 // record remembers a request, counts what it breaks, and takes its fault.
-func (s *Server) record(r *http.Request, op string, authorized bool) Fault {
+func (s *Server) record(r *http.Request, c *call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fault := s.fault(op, r.PostForm.Get("url"))
+	c.fault = s.fault(c)
 	header := r.Header.Clone()
 	if scheme, _, ok := strings.Cut(header.Get("Authorization"), " "); ok {
 		header.Set("Authorization", scheme+" (hidden)")
 	}
 	if len(s.requests) < maxRequests {
-		s.requests = append(s.requests, Request{Time: time.Now(), Op: op, Method: r.Method, Path: r.URL.Path,
-			Form: r.PostForm, Header: header, Authorized: authorized, Fault: fault.Kind})
+		s.requests = append(s.requests, Request{Time: time.Now(), Op: c.op, Method: r.Method, Path: r.URL.Path,
+			URL: c.url, Timestamp: c.stamp, Query: c.query, Form: r.PostForm, Header: header,
+			Authorized: c.authorized, Fault: c.fault.Kind})
 	}
-	if !authorized && op != "system" {
-		s.breaches["keys"]++
+	if c.op == opSubmit {
+		s.submits[c.url]++
 	}
-	if agent := r.UserAgent(); agent == "" || strings.HasPrefix(agent, "Go-http-client") {
-		s.breaches["user-agent"]++
-	}
-	if op == "submit" {
-		s.checkParameters(r.PostForm)
-	}
-	kind, limit := "status", s.cfg.StatusLimit
-	if op == "submit" {
-		kind, limit = "submit", s.cfg.PerMinute
-	}
-	if s.rate(kind) > limit {
-		s.breaches[map[string]string{"submit": "submits-per-minute", "status": "status-per-minute"}[kind]]++
-	}
-	return fault
-}
-
-// rate counts a request and returns how many came in the last minute. s.mu is held.
-func (s *Server) rate(kind string) int {
-	now := time.Now()
-	since := now.Add(-s.scaled(time.Minute))
-	times := append(s.recent[kind], now)
-	i := slices.IndexFunc(times, func(t time.Time) bool { return t.After(since) })
-	times = times[i:]
-	s.recent[kind] = times
-	return len(times)
+	s.checkRules(r, c)
+	rated, parallel := s.checkRate(c.op), s.enter(c.op)
+	c.over = rated || parallel
+	s.checkLoad()
 }
 
 // checkParameters counts what the service's document forbids or warns of.
@@ -116,7 +192,7 @@ func (s *Server) checkParameters(form url.Values) {
 			continue
 		case "capture_all", "capture_outlinks", "capture_screenshot", "delay_wb_availability", "force_get",
 			"skip_first_archive", "outlinks_availability", "email_result", "wacz":
-			if values[0] == "1" || values[0] == "on" {
+			if slices.Contains(switchedOn, values[0]) {
 				continue
 			}
 		case "js_behavior_timeout", "if_not_archived_within":
@@ -126,207 +202,14 @@ func (s *Server) checkParameters(form url.Values) {
 	}
 }
 
-// before does the faults in which the request has no effect; true if it answered.
-func (s *Server) before(w http.ResponseWriter, r *http.Request, f Fault) bool {
-	switch f.Kind {
-	case TooMany:
-		retryAfter(w, f.RetryAfter)
-		writeJSON(w, http.StatusTooManyRequests, object{"message": "Too many requests"})
-	case HTTPStatus:
-		retryAfter(w, f.RetryAfter)
-		writeHTML(w, f.Status, http.StatusText(f.Status))
-	case HTML:
-		writeHTML(w, http.StatusOK, "Temporarily Offline")
-	case Body:
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprint(w, f.Body)
-	case Reset:
-		panic(http.ErrAbortHandler)
-	case Slow:
-		t := time.NewTimer(s.scaled(f.Delay))
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-r.Context().Done():
-		}
-		return false
-	default:
+// switchedOn are the values that switch a parameter on.
+var switchedOn = []string{"1", "on"}
+
+// authorized tells whether a request has keys, and the right ones.
+func (s *Server) authorized(r *http.Request) bool {
+	access, secret, ok := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), "LOW "), ":")
+	if !ok || !strings.HasPrefix(r.Header.Get("Authorization"), "LOW ") || access == "" || secret == "" {
 		return false
 	}
-	return true
-}
-
-// after writes the answer, or does what prevents it.
-func (s *Server) after(w http.ResponseWriter, f Fault, status int, answer any) {
-	switch f.Kind {
-	case Lost:
-		panic(http.ErrAbortHandler)
-	case StatusAfter:
-		writeHTML(w, f.Status, http.StatusText(f.Status))
-	case Truncated:
-		b, _ := json.Marshal(answer) // of our own types
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-		w.Write(b[:len(b)/2])
-		http.NewResponseController(w).Flush()
-		panic(http.ErrAbortHandler)
-	default:
-		writeJSON(w, status, answer)
-	}
-}
-
-// submit takes a job, or answers with the one of the window.
-func (s *Server) submit(form url.Values, fault Fault) (int, any) {
-	address := form.Get("url")
-	if u, err := url.Parse(address); err != nil || u.Host == "" {
-		return http.StatusOK, object{"status": "error", "status_ext": "error:invalid-url-syntax", "message": "Invalid URL"}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	if j := s.last[address]; j != nil && now.Before(j.began.Add(s.scaled(s.cfg.Window))) && !(j.failed && s.over(j)) {
-		minutes := int(now.Sub(j.began).Minutes() * s.cfg.TimeScale)
-		return http.StatusOK, object{"url": address, "job_id": j.id, "message": fmt.Sprintf(
-			"The same snapshot had been made %d minutes ago. You can make new capture of this URL after 1 hour.", minutes)}
-	}
-	if refusal := s.refuse(address); refusal != nil {
-		return http.StatusOK, refusal
-	}
-	j := &job{id: s.jobID(address), url: address, began: now, ends: now.Add(s.scaled(s.cfg.PendingFor))}
-	fault.spoil(j)
-	s.jobs[j.id], s.last[address], s.order = j, j, append(s.order, j)
-	answer := object{"url": address, "job_id": j.id}
-	if fault.Kind == Delayed {
-		j.ends = j.ends.Add(s.scaled(fault.Delay))
-		answer["message"] = fmt.Sprintf("The capture will start in ~%d hours, %d minutes because our service is currently overloaded.",
-			int(fault.Delay.Hours()), int(fault.Delay.Minutes())%60)
-	}
-	return http.StatusOK, answer
-}
-
-// refuse counts the limits that a new job breaks and, with Config.Enforce,
-// returns what the service says then. s.mu is held.
-func (s *Server) refuse(address string) object {
-	var refusal object
-	breach := func(name string, answer object) {
-		s.breaches[name]++
-		if s.cfg.Enforce && refusal == nil {
-			refusal = answer
-		}
-	}
-	today, ofURL := s.today(address)
-	if s.active() >= s.cfg.Slots {
-		breach("slots", object{"message": "You have already reached the limit of active Save Page Now sessions. Please wait for a minute and then try again."})
-	}
-	if today >= s.cfg.PerDay {
-		breach("per-day", object{"message": fmt.Sprintf("You cannot make more than %d captures per day.", s.cfg.PerDay)})
-	}
-	if ofURL >= s.cfg.PerURLDay {
-		breach("per-url-day", object{"status": "error", "status_ext": "error:too-many-daily-captures",
-			"message": fmt.Sprintf("This URL has been already captured %d times today.", s.cfg.PerURLDay)})
-	}
-	return refusal
-}
-
-// active counts the jobs that run. s.mu is held.
-func (s *Server) active() int {
-	n := 0
-	for _, j := range slices.Backward(s.order) {
-		if !s.over(j) {
-			n++
-		}
-	}
-	return n
-}
-
-// today counts the jobs of the UTC day, all and of one address. s.mu is held.
-func (s *Server) today(address string) (all, ofURL int) {
-	day := stamp(time.Now())[:8]
-	for _, j := range s.order {
-		if stamp(j.began)[:8] == day {
-			all++
-			if j.url == address {
-				ofURL++
-			}
-		}
-	}
-	return all, ofURL
-}
-
-// user answers for the account.
-func (s *Server) user() any {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	today, _ := s.today("")
-	active := s.active()
-	return object{"available": max(0, s.cfg.Slots-active), "processing": active,
-		"daily_captures": today, "daily_captures_limit": s.cfg.PerDay, "daily_status_limit": 70000}
-}
-
-// statuses answers for one job or several.
-func (s *Server) statuses(r *http.Request, fault Fault) any {
-	if ids := r.PostForm.Get("job_ids"); ids != "" {
-		all := []any{}
-		for id := range strings.SplitSeq(ids, ",") {
-			all = append(all, s.status(id, fault))
-		}
-		return all
-	}
-	id := r.PostForm.Get("job_id")
-	if r.Method == http.MethodGet {
-		id = strings.TrimPrefix(strings.TrimSuffix(r.URL.Path, "/"), "/save/status/")
-	}
-	return s.status(id, fault)
-}
-
-// status answers for one job. An id that was never given out, and one older than
-// the window, is pending for ever.
-func (s *Server) status(id string, fault Fault) any {
-	pending := object{"status": "pending", "job_id": id, "resources": []string{}}
-	s.mu.Lock()
-	j := s.jobs[id]
-	waits := j == nil || j.forgotten || fault.Kind == Forgotten || !s.over(j) ||
-		time.Now().After(j.ends.Add(s.scaled(s.cfg.Window)))
-	s.mu.Unlock()
-	if waits {
-		return pending
-	}
-	s.fetch(j)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if j.failed {
-		answer := object{"status": "error", "job_id": id, "message": j.message, "resources": []string{}}
-		if j.code != "" {
-			answer["status_ext"], answer["exception"] = j.code, j.code
-		}
-		return answer
-	}
-	original := j.url
-	if j.partial {
-		original = path(j.url)
-	}
-	return object{"status": "success", "job_id": id, "original_url": original, "timestamp": stamp(j.ends),
-		"duration_sec": s.cfg.PendingFor.Seconds(), "resources": []string{j.url}, "outlinks": []string{},
-		"counters": object{"embeds": 0, "outlinks": 0}, "http_status": j.status}
-}
-
-// retryAfter sets the header, in whole seconds.
-func retryAfter(w http.ResponseWriter, d time.Duration) {
-	if d > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
-	}
-}
-
-// writeJSON writes an answer; the client's going away is its own business.
-func writeJSON(w http.ResponseWriter, status int, answer any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(answer)
-}
-
-// writeHTML writes a page of HTML instead of an answer.
-func writeHTML(w http.ResponseWriter, status int, words string) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	fmt.Fprintf(w, "<!DOCTYPE html><title>%s</title><h1>%s</h1>", words, words)
+	return (s.cfg.Access == "" || access == s.cfg.Access) && (s.cfg.Secret == "" || secret == s.cfg.Secret)
 }

@@ -1,63 +1,78 @@
 package waybacktest
 
 import (
-	"context"
-	"crypto/sha1"
-	"encoding/hex"
-	"fmt"
-	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
 
 // Config configures a Server. The zero value is a service that takes any keys
-// and has the limits of the service's document of 2026-07-22.
+// and has the limits of the service's document of 2026-07-22. A limit of 0 is
+// the default; [Server.SetLimits] moves them later.
 type Config struct {
 	// Access and Secret are the only keys accepted, if set.
 	Access, Secret string
+	// BaseURL is how the service names itself in Location and Link; if empty, as
+	// the request's Host does.
+	BaseURL string
 
-	PerMinute   int           // submits in any 60 s; default 7
-	Slots       int           // default 3
-	PerDay      int           // captures of the account; default 30000
-	PerURLDay   int           // captures of one address; default 5
-	StatusLimit int           // other requests in any 60 s; default 60
-	PendingFor  time.Duration // from submit to the end of a job; default 20 s
-	Window      time.Duration // how long an address is answered with the same job; default 1 h
+	PerMinute       int // submits in any 60 s; default 7
+	Slots           int // default 3
+	PerDay          int // captures of the account; default 30000
+	PerURLDay       int // captures of one address; default 5
+	StatusLimit     int // other requests in any 60 s; default 60
+	IndexPerMinute  int // index requests in any 60 s; default 30
+	ReplayPerMinute int // replays in any 60 s; default 600
+	ParallelReplays int // default 4
+	// RefuseAfter is how many requests in any 60 s make the service refuse
+	// connections for RefuseFor (default 5 minutes); 0 means never.
+	RefuseAfter int
+	RefuseFor   time.Duration
+
+	PendingFor time.Duration // from submit to the end of a job; default 20 s
+	Window     time.Duration // how long an address is answered with the same job; default 1 h
+	// IndexLag and ReplayLag are the times from the end of a job to when its
+	// capture is in the index, and to when it can be replayed; default 1 minute
+	// and 30 s, below 0 none.
+	IndexLag, ReplayLag time.Duration
+	// IndexCap is the most rows of one index answer; default 150000.
+	IndexCap int
+	// GzipReplay compresses replays of pages that came without content coding, if
+	// the client takes gzip.
+	GzipReplay bool
 	// Enforce answers a breach as the service does instead of only counting it.
 	Enforce bool
-	// TimeScale divides all durations; 0 means 1. See wayback.Limits.TimeScale.
+	// Clock is how far the service's clock is off, in Date and timestamps.
+	Clock time.Duration
+	// TimeScale divides all durations, Clock excepted; 0 means 1. Days are divided,
+	// too. See wayback.Limits.TimeScale.
 	TimeScale float64
-	// Fetch returns the page that a capture holds; nil captures an empty page with
-	// status 200. A status of 400 or more ends the job in an error. It is called
-	// once for a capture, without locks held.
-	Fetch func(address string) (status int, body []byte)
+	// Fetch returns the page that a capture holds, FetchPage the same with its
+	// headers (it is used if both are set); an empty page with status 200 if both
+	// are nil. A status of 400 or more ends the job in an error, a redirect is
+	// followed three times. It is called once for a capture, without locks held,
+	// when the first request after the job's end comes.
+	Fetch     func(address string) (status int, body []byte)
+	FetchPage func(address string) Page
 }
 
 // Request is a request as it came, without its keys.
 type Request struct {
-	Time       time.Time
-	Op         string // "submit", "status", "user", "system", "other"
+	Time time.Time
+	// Op is submit, status, user, system, index, replay, timemap, timegate,
+	// availability or other.
+	Op         string
 	Method     string
 	Path       string
-	Form       url.Values
+	URL        string      // the address that it is about: of a submit, a query or a replay
+	Timestamp  string      // of a replay: its digits
+	Query      url.Values  // behind the path
+	Form       url.Values  // of a POST
 	Header     http.Header // Authorization is reduced to its scheme
 	Authorized bool
 	Fault      Kind // met, empty if none
-}
-
-// Capture is what a job has captured.
-type Capture struct {
-	JobID     string
-	URL       string
-	Timestamp string // 14 digits
-	Status    int
-	Body      []byte
 }
 
 // maxRequests bounds the requests that are remembered.
@@ -68,95 +83,77 @@ type Server struct {
 	cfg Config
 
 	mu       sync.Mutex
+	limits   Limits
+	clock    time.Duration
 	faults   []*Fault
-	jobs     map[string]*job // by id
-	last     map[string]*job // by address: the newest
-	order    []*job
-	recent   map[string][]time.Time // times of the last minute, "submit" and "status"
+	mix      mix
+	met      map[Kind]int
 	requests []Request
+	submits  map[string]int // by address
 	breaches map[string]int
 	serial   int
-}
 
-// job is one submit that was taken.
-type job struct {
-	id, url   string
-	began     time.Time
-	ends      time.Time
-	forgotten bool
-	partial   bool
-	failed    bool
-	code      string // status_ext of a job that failed; may be empty
-	message   string
-	captured  bool // although it failed
-	fetched   bool
-	status    int
-	body      []byte
+	jobs       map[string]*job // by id
+	last       map[string]*job // by address: the newest
+	open       []*job          // that run, or have ended and are not settled
+	made       []*capture      // by jobs, in order of their ends
+	countedDay int64
+	dayTotal   int            // jobs of the day
+	dayOf      map[string]int // by address
+
+	captures map[string][]*capture // by key, in order of time
+	bodies   map[string][]byte     // by digest
+
+	recent       map[string][]time.Time // times of the last minute, by rate
+	retryAt      map[string]time.Time   // by operation: what Retry-After told
+	replaying    int
+	redirected   redirect
+	doors        []*door
+	refuseUntil  time.Time
+	firstRefused time.Time
+	refusals     int
 }
 
 // New returns a stand-in that has seen nothing.
 func New(cfg Config) *Server {
-	set := func(n *int, def int) {
-		if *n <= 0 {
-			*n = def
+	set := func(d *time.Duration, def time.Duration) {
+		if *d == 0 {
+			*d = def
 		}
+		*d = max(*d, 0)
 	}
-	set(&cfg.PerMinute, 7)
-	set(&cfg.Slots, 3)
-	set(&cfg.PerDay, 30000)
-	set(&cfg.PerURLDay, 5)
-	set(&cfg.StatusLimit, 60)
+	set(&cfg.IndexLag, time.Minute)
+	set(&cfg.ReplayLag, 30*time.Second)
 	if cfg.PendingFor <= 0 {
 		cfg.PendingFor = 20 * time.Second
 	}
 	if cfg.Window <= 0 {
 		cfg.Window = time.Hour
 	}
+	if cfg.IndexCap <= 0 {
+		cfg.IndexCap = 150_000
+	}
 	if !(cfg.TimeScale > 0) {
 		cfg.TimeScale = 1
 	}
-	return &Server{cfg: cfg, jobs: make(map[string]*job), last: make(map[string]*job),
-		recent: make(map[string][]time.Time), breaches: make(map[string]int)}
+	limits := defaults().with(Limits{PerMinute: cfg.PerMinute, Slots: cfg.Slots, PerDay: cfg.PerDay,
+		PerURLDay: cfg.PerURLDay, StatusLimit: cfg.StatusLimit, IndexPerMinute: cfg.IndexPerMinute,
+		ReplayPerMinute: cfg.ReplayPerMinute, ParallelReplays: cfg.ParallelReplays})
+	return &Server{cfg: cfg, limits: limits, clock: cfg.Clock,
+		met: make(map[Kind]int), submits: make(map[string]int), breaches: make(map[string]int),
+		jobs: make(map[string]*job), last: make(map[string]*job), dayOf: make(map[string]int),
+		captures: make(map[string][]*capture), bodies: make(map[string][]byte),
+		recent: make(map[string][]time.Time), retryAt: make(map[string]time.Time)}
 }
 
-// Start serves s on a loopback port until ctx ends and returns its address,
-// for wayback.Config.BaseURL. stop ends it earlier and waits.
-func (s *Server) Start(ctx context.Context) (address string, stop func(), err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, fmt.Errorf("start Save Page Now stand-in: %w", err)
-	}
-	srv := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
-	var wg sync.WaitGroup
-	wg.Go(func() { srv.Serve(l) }) // ends with ErrServerClosed
-	shut := sync.OnceFunc(func() {
-		srv.Close() // the connections' errors concern their clients
-		wg.Wait()
-	})
-	unhook := context.AfterFunc(ctx, shut)
-	return "http://" + l.Addr().String(), func() { unhook(); shut() }, nil
+// SetClock sets how far the service's clock is off from now on.
+func (s *Server) SetClock(off time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clock = off
 }
 
-// TB is the part of testing.TB that Start needs.
-type TB interface {
-	Helper()
-	Fatal(args ...any)
-	Cleanup(func())
-}
-
-// Start serves a new stand-in for the time of a test.
-func Start(t TB, cfg Config) (s *Server, address string) {
-	t.Helper()
-	s = New(cfg)
-	address, stop, err := s.Start(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(stop)
-	return s, address
-}
-
-// Requests returns the requests so far, in order.
+// Requests returns the requests so far, in order; the first 100,000.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,100 +162,33 @@ func (s *Server) Requests() []Request {
 
 // Submits returns how many submits of an address came; of all if it is empty.
 func (s *Server) Submits(address string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if address != "" {
+		return s.submits[address]
+	}
 	n := 0
-	for _, r := range s.Requests() {
-		if r.Op == "submit" && (address == "" || r.Form.Get("url") == address) {
-			n++
-		}
+	for _, of := range s.submits {
+		n += of
 	}
 	return n
 }
 
-// Captures returns the captures that exist by now, in order of their submits.
+// Captures returns the captures that submits have made by now, one for each job,
+// in order of the jobs' ends: also those that are not visible yet, not any more,
+// or never were.
 func (s *Server) Captures() []Capture {
-	s.mu.Lock()
-	jobs := slices.Clone(s.order)
-	s.mu.Unlock()
-	var out []Capture
-	for _, j := range jobs {
-		if !s.over(j) {
-			continue
-		}
-		s.fetch(j)
-		s.mu.Lock()
-		if !j.failed || j.captured {
-			out = append(out, Capture{JobID: j.id, URL: j.url, Timestamp: stamp(j.ends), Status: j.status, Body: j.body})
-		}
-		s.mu.Unlock()
-	}
-	return out
-}
-
-// Breaches returns how often each limit or rule was broken: submits-per-minute,
-// status-per-minute, slots, per-day, per-url-day, keys, user-agent, parameter.
-// It is empty for a client without fault.
-func (s *Server) Breaches() map[string]int {
+	s.settle()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.breaches)
+	list := make([]Capture, 0, len(s.made))
+	for _, c := range s.made {
+		list = append(list, c.Capture)
+	}
+	return list
 }
-
-// over tells whether a job has ended; a forgotten one gives its slot back too,
-// but is never reported.
-func (s *Server) over(j *job) bool { return !j.ends.After(time.Now()) }
 
 // scaled turns an interval of the service into one of the clock.
 func (s *Server) scaled(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / s.cfg.TimeScale)
-}
-
-// fetch asks Fetch once for the page of a job that has ended.
-func (s *Server) fetch(j *job) {
-	s.mu.Lock()
-	need := !j.fetched
-	j.fetched = true
-	s.mu.Unlock()
-	if !need {
-		return
-	}
-	status, body := 200, []byte(nil)
-	if s.cfg.Fetch != nil {
-		status, body = s.cfg.Fetch(j.url)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	j.status, j.body = status, body
-	if status < 400 || j.failed {
-		return
-	}
-	j.failed, j.code, j.message = true, "error:job-failed", "Job failed"
-	if code, ok := pageErrors[status]; ok {
-		j.code, j.message = code, "The target answered HTTP "+strconv.Itoa(status)
-	}
-}
-
-// pageErrors are the status_ext of pages that answer with an error.
-var pageErrors = map[int]string{
-	400: "error:bad-request", 401: "error:unauthorized", 403: "error:no-access", 404: "error:not-found",
-	405: "error:method-not-allowed", 429: "error:too-many-requests", 500: "error:internal-server-error",
-	502: "error:bad-gateway", 503: "error:service-unavailable", 504: "error:gateway-timeout",
-}
-
-// jobID makes an id of the service's form. s.mu is held.
-func (s *Server) jobID(address string) string {
-	s.serial++
-	sum := sha1.Sum([]byte(strconv.Itoa(s.serial) + " " + address))
-	return "spn2-" + hex.EncodeToString(sum[:])
-}
-
-// stamp writes a time with 14 digits.
-func stamp(t time.Time) string { return t.UTC().Format("20060102150405") }
-
-// authorized tells whether a request has keys, and the right ones.
-func (s *Server) authorized(r *http.Request) bool {
-	access, secret, ok := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), "LOW "), ":")
-	if !ok || !strings.HasPrefix(r.Header.Get("Authorization"), "LOW ") || access == "" || secret == "" {
-		return false
-	}
-	return (s.cfg.Access == "" || access == s.cfg.Access) && (s.cfg.Secret == "" || secret == s.cfg.Secret)
 }

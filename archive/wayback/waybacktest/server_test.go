@@ -89,10 +89,12 @@ func TestServerProtocol(t *testing.T) {
 		if code, m := ask(s, "GET", "/save/status/system", nil, ""); code != 200 || m["status"] != "ok" {
 			t.Errorf("system status = %d %v, want ok", code, m)
 		}
-		if code, _ := ask(s, "GET", "/web/2026/x", nil, keys); code != 404 {
+		if code, _ := ask(s, "GET", "/elsewhere", nil, ""); code != 404 {
 			t.Errorf("another path = %d, want 404", code)
 		}
-		want := []Capture{{JobID: id, URL: "https://x.example/", Timestamp: "20000101000020", Status: 200, Body: []byte("page of https://x.example/")}}
+		want := []Capture{{JobID: id, URL: "https://x.example/", Timestamp: "20000101000020", Status: 200, Body: []byte("page of https://x.example/"),
+			Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, Digest: "MLCHGGYWCMF7WCT6AAWRODI42RL6DXWG",
+			Src: "spn2-20000101000000-wwwb-spn22.us.archive.org-8002.warc.gz"}}
 		if diff := cmp.Diff(want, s.Captures()); diff != "" {
 			t.Errorf("captures (-want +got):\n%s", diff)
 		}
