@@ -176,7 +176,7 @@ type auditor struct {
 	numbers    *numbering
 	lost       map[lostKey]lostEntry
 	receipts   map[[sha256.Size]byte]int64 // indexes of receipts that name records, by their leaves
-	gaps       int64 // entries of the log that cannot be read
+	gaps       int64                       // entries of the log that cannot be read
 
 	pool    *pool        // that reads WARCs now, nil at other times
 	logSize int64        // of the log when the audit began

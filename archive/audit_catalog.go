@@ -132,6 +132,9 @@ func (a *auditor) compareCatalog(ctx context.Context) error {
 	if err := a.compareLost(ctx); err != nil {
 		return err
 	}
+	if err := a.compareMementos(ctx, states); err != nil {
+		return err
+	}
 	return a.compareAnchors(ctx)
 }
 

@@ -58,6 +58,7 @@ type keptWARC struct {
 	Bodies   string        `json:"bodies"` // ids of full responses, 16 bytes each, base64
 	Declared []warc.Digest `json:"declared"`
 	Receipts string        `json:"receipts,omitempty"` // leaves of receipts, 32 bytes each, base64
+	Mementos string        `json:"mementos,omitempty"` // of looks at web archives, 48 bytes each, base64: record id of the manifest, sum of the row
 }
 
 func (k *keptWARC) result() *warcResult {
@@ -69,6 +70,10 @@ func (k *keptWARC) result() *warcResult {
 	raw, _ = base64.StdEncoding.DecodeString(k.Receipts) // likewise
 	for ; len(raw) >= sha256.Size; raw = raw[sha256.Size:] {
 		r.receipts = append(r.receipts, owed{[sha256.Size]byte(raw[:sha256.Size]), AuditFinding{Object: k.Key}})
+	}
+	raw, _ = base64.StdEncoding.DecodeString(k.Mementos) // likewise
+	for ; len(raw) >= mementoBytes; raw = raw[mementoBytes:] {
+		r.mementos = append(r.mementos, mementoSum{recordID(raw[:len(recordID{})]), [sha256.Size]byte(raw[len(recordID{}):mementoBytes])})
 	}
 	return r
 }
@@ -202,10 +207,14 @@ func (s *auditState) keep(job *auditJob) error {
 	for _, r := range r.receipts {
 		receipts = append(receipts, r.leaf[:]...)
 	}
+	var mementos []byte
+	for _, m := range r.mementos {
+		mementos = append(append(mementos, m.look[:]...), m.sum[:]...)
+	}
 	return s.line(&keptWARC{
 		Key: job.w.key, Size: r.size, SHA256: hex.EncodeToString(r.sum[:]), Modified: job.w.modified, File: job.file, Unpacked: r.unpacked,
 		Records: r.records, Looks: r.looks, Bodies: base64.StdEncoding.EncodeToString(raw), Declared: r.declared,
-		Receipts: base64.StdEncoding.EncodeToString(receipts),
+		Receipts: base64.StdEncoding.EncodeToString(receipts), Mementos: base64.StdEncoding.EncodeToString(mementos),
 	})
 }
 

@@ -19,16 +19,17 @@ type references struct {
 	wants    []want
 	needs    []need
 	receipts map[[sha256.Size]byte]AuditFinding // that follow from manifests, by their leaves, with the look
+	mementos map[recordID]seenMemento           // by the manifests of their looks
 }
 
 func newReferences() *references {
-	return &references{bodies: map[recordID]bool{}, declared: map[warc.Digest]bool{}, receipts: map[[sha256.Size]byte]AuditFinding{}}
+	return &references{bodies: map[recordID]bool{}, declared: map[warc.Digest]bool{}, receipts: map[[sha256.Size]byte]AuditFinding{}, mementos: map[recordID]seenMemento{}}
 }
 
 // take adds the result of one WARC and reports whether all that it refers to was
 // met. What was not is asked for again at the end: WARCs of several spools do
 // not come in the order in which they were written.
-func (r *references) take(res *warcResult) (complete bool) {
+func (r *references) take(key string, res *warcResult) (complete bool) {
 	for _, id := range res.bodies {
 		r.bodies[id] = true
 	}
@@ -37,6 +38,9 @@ func (r *references) take(res *warcResult) (complete bool) {
 	}
 	for _, owed := range res.receipts {
 		r.receipts[owed.leaf] = owed.from
+	}
+	for _, m := range res.mementos {
+		r.mementos[m.look] = seenMemento{key, m.sum}
 	}
 	complete = true
 	for _, w := range res.wants {
@@ -123,7 +127,7 @@ func (a *auditor) take(job *auditJob) error {
 	w := job.w
 	if k := job.kept; k != nil {
 		w.state = warcGood
-		a.refs.take(k.result())
+		a.refs.take(w.key, k.result())
 		a.counted(k.result(), true)
 		return nil
 	}
@@ -149,7 +153,7 @@ func (a *auditor) take(job *auditJob) error {
 		}
 		a.tell(f)
 	}
-	complete := a.refs.take(r)
+	complete := a.refs.take(w.key, r)
 	if len(r.findings) > 0 {
 		return nil
 	}

@@ -30,6 +30,7 @@ type audited struct {
 	db       *catalog.DB
 	database string
 	key      note.Verifier
+	vkey     string
 	signer   note.Signer
 	sources  []declaration.Source
 	warcs    []string // keys, in the order in which they were sealed
@@ -54,7 +55,7 @@ func makeAudited(t testing.TB, runs int, looks func(b *audited, a *archive.Archi
 	dir := t.TempDir()
 	key, err := tlog.GenerateKey(rand.Reader, "example.org/log")
 	must(t, err)
-	b := &audited{root: filepath.Join(dir, "archive"), database: filepath.Join(dir, "catalog.sqlite"), key: key.Verifier, signer: key.Signer}
+	b := &audited{root: filepath.Join(dir, "archive"), database: filepath.Join(dir, "catalog.sqlite"), key: key.Verifier, vkey: key.Public, signer: key.Signer}
 	b.db, err = catalog.Open(t.Context(), b.database, catalog.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, b.db.Close()) })

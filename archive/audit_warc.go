@@ -47,6 +47,7 @@ type warcResult struct {
 	wants    []want // records of other WARCs that looks refer to
 	needs    []need // declarations that are not in this WARC
 	receipts []owed // receipts that follow from its manifests
+	mementos []mementoSum
 }
 
 // owed is a receipt that the log must have.
@@ -327,6 +328,11 @@ func (d *warcReading) manifest(rec *warc.Record) error {
 	d.members(m, members, f)
 	d.payloads(m, members, f)
 	d.refer(m, members, f)
+	if row := mementoRow(m, rec.ID(), d.job.w.key); row != nil {
+		if sum, err := row.Sum(); err == nil { // else no catalog has a row of it
+			d.r.mementos = append(d.r.mementos, mementoSum{id, sum})
+		}
+	}
 	if e, ok := evidence.ReceiptOf(m, rec.ID()); ok && d.job.file >= 0 {
 		leaf, err := e.Encode()
 		if err != nil {

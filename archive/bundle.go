@@ -54,15 +54,16 @@ type BundleRequest struct {
 
 // CollectBundle brings together what a bundle consists of: the records of the
 // look, byte for byte, those that they refer to, the leaves with their proofs
-// under one checkpoint, what outside parties said about that, and what the look
-// shows of its documents as text. With a range also the records of its first look,
-// and every leaf between. What it reads grows
-// with the range and the records, not with the log.
+// under one checkpoint, what outside parties said about that, what the look shows
+// of its documents as text, and what web archives have of the page by the receipts
+// in the log. With a range also the records of its first look, and every leaf
+// between. What it reads grows with the range and the records, not with the log.
 //
 // The checkpoint is the earliest one that holds all the leaves and bears a
 // timestamp: nothing later bounds the time of the look as well. A proof of
-// consistency leads from there to the newest one. Without a timestamp it is the
-// earliest one with any anchor, else the newest.
+// consistency leads from there to the newest one, under which the receipts are
+// proven. Without a timestamp it is the earliest one with any anchor, else the
+// newest.
 //
 // A look that still lies in a spool is ErrUnsealed, one without an entry
 // ErrUnlogged. The parts may be used until Scratch is closed.
@@ -83,6 +84,8 @@ type bundler struct {
 	cp       tlog.Checkpoint // bytes of log/checkpoints/<size>
 	newest   tlog.Checkpoint // with its cosignatures
 	done     int
+
+	readBacks []readBackLook // with receipts
 }
 
 // referredLook is a look one of whose records a revisit record refers to.
@@ -99,6 +102,9 @@ func (b *bundler) collect(ctx context.Context) (p evidence.Parts, err error) {
 	}
 	anchors, err := b.findCheckpoint(ctx)
 	if err != nil {
+		return p, err
+	}
+	if err := b.findReceipts(ctx); err != nil {
 		return p, err
 	}
 	p = evidence.Parts{
@@ -125,6 +131,9 @@ func (b *bundler) collect(ctx context.Context) (p evidence.Parts, err error) {
 	}
 	p.WARC = b.Scratch
 	if p.WARCSize, err = b.copyRecords(ctx); err != nil {
+		return p, err
+	}
+	if err := b.proveReceipts(ctx, &p, p.WARCSize); err != nil {
 		return p, err
 	}
 	p.Derived, err = b.derive(ctx)
@@ -262,9 +271,8 @@ func readPiece(ctx context.Context, s store.Store, p piece) (_ []byte, err error
 
 // proveAll fills in the leaves with their proofs.
 func (b *bundler) proveAll(ctx context.Context, p *evidence.Parts) error {
-	total := len(b.series) + len(b.refers)
 	for i, s := range b.series {
-		proven, err := b.prove(ctx, s.Index, total)
+		proven, err := b.prove(ctx, s.Index)
 		if err != nil {
 			return err
 		}
@@ -279,7 +287,7 @@ func (b *bundler) proveAll(ctx context.Context, p *evidence.Parts) error {
 		}
 	}
 	for _, r := range b.refers {
-		proven, err := b.prove(ctx, r.row.Index, total)
+		proven, err := b.prove(ctx, r.row.Index)
 		if err != nil {
 			return err
 		}
@@ -288,15 +296,19 @@ func (b *bundler) proveAll(ctx context.Context, p *evidence.Parts) error {
 	return nil
 }
 
-func (b *bundler) prove(ctx context.Context, index int64, total int) (p evidence.Proven, err error) {
-	if p.Leaf, err = b.Log.Entry(ctx, b.cp, index); err != nil {
+func (b *bundler) prove(ctx context.Context, index int64) (evidence.Proven, error) {
+	return b.proveUnder(ctx, b.cp, index)
+}
+
+func (b *bundler) proveUnder(ctx context.Context, cp tlog.Checkpoint, index int64) (p evidence.Proven, err error) {
+	if p.Leaf, err = b.Log.Entry(ctx, cp, index); err != nil {
 		return p, err
 	}
-	if p.Proof, err = b.Log.InclusionProof(ctx, b.cp, index); err != nil {
+	if p.Proof, err = b.Log.InclusionProof(ctx, cp, index); err != nil {
 		return p, err
 	}
 	if b.done++; b.Progress != nil {
-		b.Progress(b.done, total)
+		b.Progress(b.done, len(b.series)+len(b.refers)+2*len(b.readBacks))
 	}
 	return p, nil
 }

@@ -125,7 +125,7 @@ func (d *deriver) alone(ctx context.Context) (err error) {
 			return err
 		}
 		if ok {
-			return errors.Join(d.run(ctx), release())
+			return errors.Join(d.all(ctx), release())
 		}
 		select {
 		case <-ctx.Done():
@@ -160,6 +160,14 @@ type task struct {
 	document declaration.Document
 	url      string
 	sources  []string
+}
+
+// all takes in our own looks, then what was imported.
+func (d *deriver) all(ctx context.Context) error {
+	if err := d.run(ctx); err != nil {
+		return err
+	}
+	return d.deriveMementos(ctx)
 }
 
 func (d *deriver) run(ctx context.Context) error {

@@ -94,40 +94,56 @@ func rulesDigest(p declaration.Part) string {
 
 // readLook reads the page of a look. A damaged record is a grade.
 func readLook(ctx context.Context, s store.Store, db *catalog.DB, look catalog.LookRow, rules declaration.Part) (Reading, error) {
-	final := look.FinalURL
-	if final == "" {
-		final = look.URL
-	}
-	at, err := fullRecord(ctx, s, db, look, final)
+	resp, problem, err := lookResponse(ctx, s, db, look)
 	if err != nil {
 		return Reading{}, err
 	}
-	if at.length == 0 {
-		return unreadable("the record that the page's revisit record refers to is not in the archive"), nil
-	}
-	r, err := s.Get(ctx, at.key, at.offset, at.length)
-	if errors.Is(err, store.ErrNotExist) {
-		return unreadable(at.key + " is missing"), nil
-	}
-	if err != nil {
-		return Reading{}, err
-	}
-	member, err := io.ReadAll(r)
-	if err = errors.Join(err, r.Close()); err != nil {
-		return Reading{}, fmt.Errorf("read %s: %w", at.key, err)
-	}
-	rec, err := warc.ReadRecord(bytes.NewReader(member), at.offset)
-	if err != nil {
-		return unreadable(err.Error()), nil
-	}
-	resp, err := rec.HTTPResponse()
-	if err != nil {
-		return unreadable(err.Error()), nil
+	if problem != "" {
+		return unreadable(problem), nil
 	}
 	defer resp.Body.Close() // only read
 	return ReadCapture(ctx, terms.Capture{
-		Status: look.Status, Header: resp.Header, URL: look.URL, FinalURL: final, Truncated: look.Error == "truncated", Size: look.DecodedSize,
+		Status: look.Status, Header: resp.Header, URL: look.URL, FinalURL: finalURL(look), Truncated: look.Error == "truncated", Size: look.DecodedSize,
 	}, resp.Body, rules)
+}
+
+// finalURL is the address that answered a look.
+func finalURL(look catalog.LookRow) string {
+	if look.FinalURL == "" {
+		return look.URL
+	}
+	return look.FinalURL
+}
+
+// lookResponse returns the response of the page of a look, which the caller
+// closes, or the problem with its record.
+func lookResponse(ctx context.Context, s store.Store, db *catalog.DB, look catalog.LookRow) (resp *http.Response, problem string, err error) {
+	at, err := fullRecord(ctx, s, db, look, finalURL(look))
+	if err != nil {
+		return nil, "", err
+	}
+	if at.length == 0 {
+		return nil, "the record that the page's revisit record refers to is not in the archive", nil
+	}
+	r, err := s.Get(ctx, at.key, at.offset, at.length)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil, at.key + " is missing", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	member, err := io.ReadAll(r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return nil, "", fmt.Errorf("read %s: %w", at.key, err)
+	}
+	rec, err := warc.ReadRecord(bytes.NewReader(member), at.offset)
+	if err != nil {
+		return nil, err.Error(), nil
+	}
+	if resp, err = rec.HTTPResponse(); err != nil {
+		return nil, err.Error(), nil
+	}
+	return resp, "", nil
 }
 
 func unreadable(reason string) Reading {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func TestClassify(t *testing.T) {
@@ -114,5 +115,24 @@ func TestCodes(t *testing.T) {
 	}
 	if len(seen) != constants {
 		t.Errorf("%d codes in the table, %d in the source", len(seen), constants)
+	}
+}
+
+// A text for people that is too long keeps how it begins and how it ends.
+func TestDetail(t *testing.T) {
+	for name, c := range map[string]struct{ text, begin, end string }{
+		"short":   {"write a\nfile: no space left on device", "write a file: ", "a file: no space left on device"},
+		"long":    {"write " + strings.Repeat("/folder", 100) + ": no space left on device", "write /folder/", "/folder: no space left on device"},
+		"Chinese": {"写入" + strings.Repeat("文件夹", 100) + "：磁盘已满", "写入文件夹", "文件夹：磁盘已满"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := detail(errorf(CodeTimeout, "%s", c.text))
+			if !strings.HasPrefix(got, c.begin) || !strings.HasSuffix(got, c.end) || !utf8.ValidString(got) || len(got) > maxDetail+len("…") {
+				t.Errorf("detail = %q (%d bytes), want %q … %q", got, len(got), c.begin, c.end)
+			}
+			if cut := len(c.text) > maxDetail; strings.Contains(got, "…") != cut {
+				t.Errorf("detail = %q, want it cut: %v", got, cut)
+			}
+		})
 	}
 }

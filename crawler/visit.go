@@ -228,7 +228,9 @@ func (l *look) settle() {
 // maxDetail bounds the text for people in a manifest, in bytes.
 const maxDetail = 400
 
-// detail returns the text of an error for a manifest: valid UTF-8, one line.
+// detail returns the text of an error for a manifest: valid UTF-8, one line. Of a
+// longer one both ends are kept: it begins with what was done and ends with why
+// that is not possible.
 func detail(err *Error) string {
 	s := strings.ToValidUTF8(err.Detail(), "\ufffd")
 	s = strings.Map(func(r rune) rune {
@@ -238,7 +240,7 @@ func detail(err *Error) string {
 		return r
 	}, s)
 	if len(s) > maxDetail {
-		s = strings.ToValidUTF8(s[:maxDetail], "") + "…"
+		s = strings.ToValidUTF8(s[:maxDetail/2], "") + "…" + strings.ToValidUTF8(s[len(s)-maxDetail/2:], "")
 	}
 	return s
 }

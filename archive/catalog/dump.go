@@ -22,6 +22,10 @@ type dumpTable struct {
 func dumpTables() []dumpTable {
 	return []dumpTable{
 		{"anchors", "t.checkpoint_sha256, t.files, t.list, t.log_index, t.sha256, t.tree_size", "FROM anchors t ORDER BY t.list"},
+		{"archived_readings", "t.document, t.grade, t.key, t.look, t.part, t.reason, t.replay, t.rules, t.source, t.text, t.time, t.url",
+			"FROM archived_readings t ORDER BY t.document, t.part, t.look"},
+		{"archived_versions", "t.captures, t.document, t.extractor, t.grade, t.lang, t.last_seen, t.n, t.parts, t.reason, t.replay, t.text, t.text_sha256, t.time, t.words",
+			"FROM archived_versions t ORDER BY t.document, t.n"},
 		{"changes", "t.added_words, t.confirmed, t.document, t.editions, t.effective, t.from_text, t.from_time, t.id, t.kind, t.removed_words, t.summary, t.text, t.time, t.watch",
 			"FROM changes t ORDER BY t.id"},
 		{"declarations", "t.canonical, t.record_id, t.sha256, t.warc",
@@ -31,10 +35,13 @@ func dumpTables() []dumpTable {
 			"t.url, t.warc, t.warc_length, t.warc_offset",
 			"FROM looks t WHERE t.state = 'sealed' ORDER BY t.source, t.n"},
 		{"lost", "t.log_index, t.n, t.run, t.source, t.time", "FROM lost t ORDER BY t.source, t.n"},
+		{"mementos", "t.digest, t.facts, t.grade, t.leaf, t.log_index, t.look, t.made, t.mime, t.n, t.purpose, t.rules, t.source, t.src, t.status, t.time, t.url, t.warc",
+			"FROM mementos t JOIN warcs w ON w.key = t.warc WHERE w.state = 'sealed' ORDER BY t.look"},
 		{"readings", "t.document, t.grade, t.n_from, t.n_to, t.outcome, t.problems, t.reason, t.source, t.text, t.time_from, t.time_to",
 			"FROM readings t ORDER BY t.document, t.source, t.n_from"},
 		{"records", "t.date, t.id, t.payload_sha256, t.payload_size, t.uri, t.warc",
 			"FROM records t JOIN warcs w ON w.name = t.warc WHERE w.state = 'sealed' ORDER BY t.url_hash, t.payload_sha256, t.warc"},
+		{"sightings", "t.key, t.source, t.time", "FROM sightings t ORDER BY t.source, t.time, t.key"},
 		{"sources", "t.accept_language, t.id, t.url, t.vantage",
 			"FROM sources t WHERE EXISTS (SELECT 1 FROM looks l WHERE l.source = t.id AND l.state = 'sealed') ORDER BY t.id"},
 		{"versions", "t.confirmed, t.dates, t.document, t.editions, t.extractor, t.kind, t.lang, t.last_seen, t.look, t.parts, t.text, t.text_sha256, t.time, t.words",
@@ -50,11 +57,13 @@ func dumpTables() []dumpTable {
 // alphabetical order; tables in alphabetical order, rows by key as bytes.
 //
 //   - anchors: every column but made and log_from
+//   - archived_readings, archived_versions, sightings: every column
 //   - changes: every column but derived
 //   - declarations: canonical (base64 if not UTF-8), record_id, sha256, warc;
 //     sources and documents as declared follow from the canonical form
 //   - looks in sealed WARC files: every column but spool and state
 //   - lost: looks whose spool is gone
+//   - mementos: looks at web archives, every column
 //   - readings, versions: every column
 //   - records: those in sealed WARC files
 //   - sources with such looks: what their looks say of them (accept_language,
@@ -62,7 +71,7 @@ func dumpTables() []dumpTable {
 //   - warcs that are sealed: key, log_index, looks, name, records, sha256, size
 //
 // Not facts, and not in the dump: looks begun or still in a spool and their
-// numbers, what is declared now and its files, the schedule (next_at, attempt,
+// numbers, what is declared now and its files, imports that wait, the schedule (next_at, attempt,
 // wanted_run, requisites_at, failing_since), run, spool and times of WARC
 // files, runs, hosts and their leases, robots, outbox. What a source says of
 // its newest looks is derived from looks.

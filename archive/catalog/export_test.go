@@ -19,7 +19,13 @@ type Query struct {
 // Queries returns the queries that run often or over much.
 func Queries() []Query {
 	now := timeText(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
-	list := []Query{{"NothingDue", nothingDue, nil, "sources_due"}}
+	list := []Query{
+		{"NothingDue", nothingDue, nil, "sources_due"},
+		{"claim to submit", claims[OutboxSubmit].choose, []any{now, "w"}, "outbox_submit"},
+		{"claim to read", claims[OutboxRead].choose, []any{now, "w"}, "outbox_next"},
+		{"next to submit", claims[OutboxSubmit].free, []any{"w"}, "outbox_next"},
+		{"next to read", claims[OutboxRead].free, []any{"w"}, "outbox_next"},
+	}
 	query, args := dueSources("run1", "host1.example", now, 10)
 	return append(list, Query{"DueSources", query, args, "sources_wanted"})
 }

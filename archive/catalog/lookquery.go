@@ -29,6 +29,7 @@ type LookFilter struct {
 	State      LookState
 	Result     warc.Result
 	Failed     bool // result is failed
+	Own        bool // not those at web archives
 	Unfinished bool // also looks that have only begun, after the others (before them if Newest)
 	Newest     bool // newest first
 	Limit      int  // at most that many looks
@@ -97,6 +98,10 @@ func (f *LookFilter) where() *where {
 		w.add("l.result = 'failed'")
 	}
 	w.equal("l.state", string(f.State))
+	if f.Own {
+		// By their sources: one that was cut off has no memento.
+		w.conds = append(w.conds, "l.source NOT IN (SELECT k.source FROM looks k JOIN mementos m ON m.look = k.id)")
+	}
 	return w
 }
 

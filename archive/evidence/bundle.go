@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,44 +19,48 @@ import (
 
 // Names of the files of a bundle. docs/FORMATS.md describes each.
 const (
-	nameSums        = "SHA256SUMS"
-	nameReadme      = "README.txt"
-	nameReport      = "REPORT.html"
-	nameScript      = "verify.sh"
-	nameAbsent      = "NOT-PRESENT.txt"
-	nameLeaf        = "leaf.json"
-	nameProof       = "leaf.tlog-proof"
-	namePrev        = "prev.json"
-	namePrevProof   = "prev.tlog-proof"
-	nameCheckpoint  = "checkpoint"
-	nameCosigned    = "checkpoint.cosigned"
-	nameNewer       = "consistency.txt"
-	nameWARC        = "capture.warc.gz"
-	nameWACZ        = "capture.wacz"
-	nameMembers     = "members.txt"
-	nameDeclaration = "declaration.json"
-	nameChain       = "tls/chain.pem"
-	nameHandshake   = "tls/proof.bin"
-	nameTLSReadme   = "tls/README.txt"
-	nameList        = "tls/anchor.list"
-	nameOldCheck    = "tls/checkpoint"
-	nameOldProof    = "tls/consistency.txt"
-	namePolicy      = "policy.txt"
-	nameKey         = "log.vkey"
-	nameCitation    = "citation.txt"
-	nameCertificate = "certificate-902.txt"
-	nameRun         = "run.json"
-	nameSalt        = "private.salt"
-	nameDerived     = "derived.json"
+	nameSums           = "SHA256SUMS"
+	nameReadme         = "README.txt"
+	nameReport         = "REPORT.html"
+	nameScript         = "verify.sh"
+	nameAbsent         = "NOT-PRESENT.txt"
+	nameLeaf           = "leaf.json"
+	nameProof          = "leaf.tlog-proof"
+	namePrev           = "prev.json"
+	namePrevProof      = "prev.tlog-proof"
+	nameCheckpoint     = "checkpoint"
+	nameCosigned       = "checkpoint.cosigned"
+	nameNewer          = "consistency.txt"
+	nameWARC           = "capture.warc.gz"
+	nameWACZ           = "capture.wacz"
+	nameMembers        = "members.txt"
+	nameDeclaration    = "declaration.json"
+	nameChain          = "tls/chain.pem"
+	nameHandshake      = "tls/proof.bin"
+	nameTLSReadme      = "tls/README.txt"
+	nameList           = "tls/anchor.list"
+	nameOldCheck       = "tls/checkpoint"
+	nameOldProof       = "tls/consistency.txt"
+	namePolicy         = "policy.txt"
+	nameKey            = "log.vkey"
+	nameCitation       = "citation.txt"
+	nameCertificate    = "certificate-902.txt"
+	nameRun            = "run.json"
+	nameSalt           = "private.salt"
+	nameDerived        = "derived.json"
+	nameWayback        = dirWayback + "records.warc.gz"
+	nameWaybackMembers = dirWayback + "members.txt"
 
 	dirAnchors   = "anchors/"
 	dirCommitted = "tls/anchors/"
 	dirBetween   = "leaves/"
 	dirRefers    = "refers/"
+	dirWayback   = "wayback/"
 
 	suffixLeaf     = ".json"
 	suffixProof    = ".tlog-proof"
 	suffixManifest = ".manifest.gz"
+	suffixReceipt  = ".receipt"
 )
 
 // WriteBundle writes a bundle: a ZIP file without compression, files sorted by
@@ -157,6 +162,7 @@ func (pl *plan) files() (all []*content, err error) {
 	pl.proofs(data)
 	pl.anchors(data)
 	pl.tls(data)
+	pl.wayback(add, data)
 	add(nameWARC, pl.writeWARC)
 	add(nameWACZ, pl.writeWACZ)
 	data(nameMembers, pl.warc.table())
@@ -257,12 +263,36 @@ func (pl *plan) tls(data func(string, []byte)) {
 	}
 }
 
+// stemReceipt and stemReadBack return the names of the leaves of a receipt, and of
+// the look that it follows from, without their endings. k counts from 1.
+func stemReceipt(k int) string  { return stemReadBack(k) + suffixReceipt }
+func stemReadBack(k int) string { return dirWayback + strconv.Itoa(k) }
+
+// wayback adds the receipts and the records that they follow from.
+func (pl *plan) wayback(add func(string, func(io.Writer) error), data func(string, []byte)) {
+	if len(pl.Receipts) == 0 {
+		return
+	}
+	for i, r := range pl.Receipts {
+		data(stemReceipt(i+1)+suffixLeaf, r.Receipt.Leaf)
+		data(stemReceipt(i+1)+suffixProof, r.Receipt.Proof)
+		data(stemReadBack(i+1)+suffixLeaf, r.Look.Leaf)
+		data(stemReadBack(i+1)+suffixProof, r.Look.Proof)
+	}
+	add(nameWayback, func(w io.Writer) error { return copyAll(w, pl.Wayback, pl.WaybackSize) })
+	data(nameWaybackMembers, pl.readBack.table())
+}
+
 func (pl *plan) records() io.Reader { return io.NewSectionReader(pl.WARC, 0, pl.WARCSize) }
 
 func (pl *plan) writeWARC(w io.Writer) error {
-	n, err := io.Copy(w, pl.records())
-	if err == nil && n != pl.WARCSize {
-		err = fmt.Errorf("%d bytes, want %d", n, pl.WARCSize)
+	return copyAll(w, pl.WARC, pl.WARCSize)
+}
+
+func copyAll(w io.Writer, r io.ReaderAt, size int64) error {
+	n, err := io.Copy(w, io.NewSectionReader(r, 0, size))
+	if err == nil && n != size {
+		err = fmt.Errorf("%d bytes, want %d", n, size)
 	}
 	return err
 }

@@ -136,7 +136,9 @@ func (w *world) certify() {
 }
 
 // connect makes a TLS connection that commits to an anchor.
-func (w *world) connect(anchor warc.Digest) *warc.TLS {
+func (w *world) connect(anchor warc.Digest) *warc.TLS { return w.connectTo(testHost, anchor) }
+
+func (w *world) connectTo(host string, anchor warc.Digest) *warc.TLS {
 	t := w.t
 	l := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	var wg sync.WaitGroup
@@ -157,7 +159,7 @@ func (w *world) connect(anchor warc.Digest) *warc.TLS {
 	defer raw.Close()
 	rec := handshake.NewRecorder([32]byte([]byte(anchor.Sum)))
 	// The test's certificate is of another day than today.
-	config := &tls.Config{ServerName: testHost, InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}
+	config := &tls.Config{ServerName: host, InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}
 	rec.Configure(config)
 	c := tls.Client(rec.Conn(raw), config)
 	if err := c.HandshakeContext(t.Context()); err != nil {

@@ -47,7 +47,7 @@ func (pl *plan) papers() ([]File, error) {
 	for k, v := range values {
 		escaped[k] = html.EscapeString(v)
 	}
-	rows := map[string]string{"proven": pl.provenRows(), "facts": pl.factRows(values), "records": pl.recordRows(), "series": pl.seriesRows(), "texts": pl.textRows(), "anchors": pl.anchorRows(), "committed": pl.committedRows()}
+	rows := map[string]string{"proven": pl.provenRows(), "facts": pl.factRows(values), "records": pl.recordRows(), "series": pl.seriesRows(), "texts": pl.textRows(), "anchors": pl.anchorRows(), "committed": pl.committedRows(), "observed": pl.observedRows()}
 	return []File{
 		text(nameReadme, paperReadme),
 		text(nameCitation, paperCitation),
@@ -101,7 +101,7 @@ func (pl *plan) values() (map[string]string, error) {
 			values[k] = oneLine(v)
 		}
 	}
-	values["derived"] = pl.derivedLines()
+	values["derived"], values["observed"], values["alone"] = pl.derivedLines(), pl.observedLines(), pl.alone()
 	return values, nil
 }
 
@@ -169,7 +169,7 @@ func (pl *plan) provenRows() string {
 		row("The records existed at the time of the earliest timestamp", "any one of the timestamp authorities", have(tokens > 0, fmt.Sprintf("anchors/ (%d timestamps)", tokens))) +
 		row("The site's key answered our connection after the anchored time", "the certificate authority of the site", have(t != nil && !t.Proof.IsZero(), nameHandshake)) +
 		row("No logged look between two dates was left out", "the log's numbering and its witnesses", have(len(pl.Between) > 0, "leaves/")) +
-		row("Somebody else saw the same", "the second observer", have(false, ""))
+		row("Somebody else saw the same", "the second observer, whom you can ask", pl.sameRow())
 }
 
 func (pl *plan) factRows(values map[string]string) string {
@@ -248,7 +248,7 @@ func (pl *plan) absent() []byte {
 	}
 	t := pl.manifest.TLS
 	pl.absentTexts(line)
-	line(true, "result of the Wayback Machine or another observer", "not part of bundles yet; ask https://web.archive.org/ for the address and the day")
+	line(len(pl.receipts) == 0, "result of the Wayback Machine (wayback/)", "not present: no capture of the Wayback Machine has been read back for this look; run `fineprint wayback submit`")
 	line(true, "screenshot, print", "pages are kept as served and not drawn; open capture.wacz in ReplayWeb.page")
 	line(!tokens(".tsr"), "timestamps (anchors/*.tsr)", "no timestamp authority stamped this checkpoint")
 	line(!tokens(".ots"), "OpenTimestamps proof (anchors/*.ots)", "none for this checkpoint")

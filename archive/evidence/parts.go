@@ -24,6 +24,16 @@ type Referred struct {
 	Manifest []byte // gzip member of its manifest record, byte-copied
 }
 
+// ReceiptPart is what a web archive has of the page: the receipt in the log, and
+// the look at that archive which the receipt follows from. Both proofs are under
+// the checkpoint that Parts.Newer leads to, or without that under Parts.Checkpoint.
+type ReceiptPart struct {
+	Receipt, Look Proven
+}
+
+// maxReceipts bounds the receipts of a bundle.
+const maxReceipts = 20
+
 // File is a small file with its name, without folders.
 type File struct {
 	Name string
@@ -57,6 +67,14 @@ type Parts struct {
 	// them: archive.ExportWARC makes it. It is read several times.
 	WARC     io.ReaderAt
 	WARCSize int64 // bytes
+
+	// Receipts holds what web archives have of the page of the look, and of that of
+	// the first one of a range, the newest first for each. Wayback is a WARC with the
+	// records of the looks that they follow from, byte-copied, as WARC is for the
+	// look; nil without receipts.
+	Receipts    []ReceiptPart
+	Wayback     io.ReaderAt
+	WaybackSize int64 // bytes
 
 	Checkpoint []byte // bytes of log/checkpoints/<size>, what outside parties stamped
 	Cosigned   []byte // the same checkpoint with the signature lines of witnesses; nil if there are none
@@ -103,6 +121,14 @@ type plan struct {
 	warc     *contents
 	manifest *warc.Manifest
 	derived  []Derived // with names and digests of the files
+	receipts []planReceipt
+	readBack *contents // of Wayback; nil without receipts
+}
+
+// planReceipt is a receipt with the manifest that it follows from.
+type planReceipt struct {
+	entry    Entry
+	manifest *warc.Manifest
 }
 
 // read parses the parts and checks that they belong together, as far as that
@@ -134,5 +160,37 @@ func (p *Parts) read() (*plan, error) {
 		return nil, fmt.Errorf("the WARC does not hold manifest %s", e.Manifest.Record)
 	}
 	pl.manifest = found.manifest
-	return pl, nil
+	return pl, pl.readReceipts()
+}
+
+// readReceipts parses the receipts.
+func (pl *plan) readReceipts() (err error) {
+	if len(pl.Receipts) == 0 {
+		return nil
+	}
+	if len(pl.Receipts) > maxReceipts {
+		return fmt.Errorf("%d receipts, a bundle has at most %d", len(pl.Receipts), maxReceipts)
+	}
+	if pl.readBack, err = readContents(io.NewSectionReader(pl.Wayback, 0, pl.WaybackSize)); err != nil {
+		return fmt.Errorf("records of receipts: %w", err)
+	}
+	for i, r := range pl.Receipts {
+		receipt, err := ParseEntry(r.Receipt.Leaf)
+		if err != nil {
+			return fmt.Errorf("receipt %d: %w", i+1, err)
+		}
+		look, err := ParseEntry(r.Look.Leaf)
+		if err != nil {
+			return fmt.Errorf("look of receipt %d: %w", i+1, err)
+		}
+		if receipt.Type != TypeReceipt || look.Type != TypeLook || receipt.Facts == nil {
+			return fmt.Errorf("receipt %d: entries of types %q and %q, want a receipt with facts and a look", i+1, receipt.Type, look.Type)
+		}
+		found := pl.readBack.manifests[look.Manifest.Record]
+		if found == nil || found.manifest.Memento == nil {
+			return fmt.Errorf("receipt %d: the WARC does not hold %s, a look at a web archive", i+1, look.Manifest.Record)
+		}
+		pl.receipts = append(pl.receipts, planReceipt{receipt, found.manifest})
+	}
+	return nil
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/fineprint-archive/fineprint/archive/anchor"
 	"github.com/fineprint-archive/fineprint/archive/anchor/anchortest"
+	"github.com/fineprint-archive/fineprint/warc"
 )
 
 // vector is a bundle with the verdict that it must get. testdata/README.md
@@ -166,6 +167,31 @@ func vectors() []vector {
 		bad("zip-deflated", "compressed files, which could expand beyond all measure", list("files"), -1, func(w *world) []byte { return w.rawMethod(zip.Deflate, func(*zip.FileHeader) {}) }),
 		bad("zip-front", "bytes before the first file", list("files"), -1, func(w *world) []byte { return append([]byte("#!/bin/sh\n"), pack(w.t, w.lean(w.bare()))...) }),
 		bad("zip-cut", "the end is not there", list("files"), -1, func(w *world) []byte { b := pack(w.t, w.lean(w.bare())); return b[:len(b)/2] }),
+
+		good("observed", "two receipts: what the Wayback Machine has of the page, an hour and a day and a half later", func(w *world) []byte { return pack(w.t, w.lean(w.observed())) }),
+		{Name: "observed-different", About: "a receipt that says that the Wayback Machine was shown another text, which is a true claim", Policy: "log.vkey", make: func(w *world) []byte {
+			return pack(w.t, w.lean(w.observeFirst(func(s *readBackSpec) {
+				s.body, s.facts = changedTerms, warc.Facts{Content: warc.FactDifferent, Index: warc.FactDifferent, Replay: warc.FactSame, Text: warc.FactDifferent}
+			})))
+		}},
+		bad("observed-receipt", "a receipt is another one than follows from its look", list("observer"), 4, func(w *world) []byte {
+			return w.change(w.observeFirst(nil), "wayback/1.receipt.json", replace(`"text":"same"`, `"text":"variant"`))
+		}),
+		bad("observed-unproven", "a hash of the inclusion proof of a receipt is another", list("observer"), 4, func(w *world) []byte {
+			return w.change(w.observeFirst(nil), "wayback/1.receipt.tlog-proof", flipNext("index "))
+		}),
+		bad("observed-fact", "the log has a receipt that says that the bytes are the same, and the records say otherwise", list("observer"), 4, func(w *world) []byte {
+			return pack(w.t, w.lean(w.observeFirst(func(s *readBackSpec) { s.body = changedTerms })))
+		}),
+		bad("observed-index", "the answer of the index that is kept does not list the capture", list("observer"), 4, func(w *world) []byte {
+			return pack(w.t, w.lean(w.observeFirst(func(s *readBackSpec) { s.row = "[]\n" })))
+		}),
+		bad("observed-other", "a receipt about another look", list("observer"), 4, func(w *world) []byte {
+			return pack(w.t, w.lean(w.observeFirst(func(s *readBackSpec) { s.of = w.looks[4] })))
+		}),
+		bad("observed-records", "a record of the Wayback Machine's answers is cut", list("observer"), 4, func(w *world) []byte {
+			return w.change(w.observeFirst(nil), nameWayback, func(b []byte) []byte { return b[:len(b)-20] })
+		}),
 	}
 }
 

@@ -173,7 +173,8 @@ type verifier struct {
 	lookOK     bool
 	origin     string
 	checkpoint tlog.Checkpoint
-	known      bool // the policy knows the log, and its signature holds
+	newer      *tlog.Checkpoint // the newest one that continues it, once that was shown
+	known      bool             // the policy knows the log, and its signature holds
 	contents   *contents
 	manifest   *warc.Manifest // that of the look, once it was found to be it
 	unvouched  time.Time      // when a key answered that no root of the policy vouches for

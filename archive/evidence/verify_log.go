@@ -132,35 +132,50 @@ func (v *verifier) openCheckpoint() (*anchor.CosignatureReport, error) {
 // included reads a leaf and checks its proof against the bundle's checkpoint,
 // whether or not the policy knows the log.
 func (v *verifier) included(leafName, proofName string) (proven, error) {
+	p, in, err := v.readProven(leafName, proofName)
+	if err != nil {
+		return proven{}, err
+	}
+	return p, holds(in, v.checkpoint, nameCheckpoint, p.leaf, leafName, proofName)
+}
+
+// readProven reads a leaf and its proof, which it does not check.
+func (v *verifier) readProven(leafName, proofName string) (proven, tlog.Inclusion, error) {
+	fail := func(err error) (proven, tlog.Inclusion, error) { return proven{}, tlog.Inclusion{}, err }
 	leaf, err := v.bundle.read(leafName)
 	if err == nil && leaf == nil {
 		err = fmt.Errorf("%s is missing", leafName)
 	}
 	if err != nil {
-		return proven{}, err
+		return fail(err)
 	}
 	proof, err := v.bundle.read(proofName)
 	if err == nil && proof == nil {
 		err = fmt.Errorf("%s is missing", proofName)
 	}
 	if err != nil {
-		return proven{}, err
+		return fail(err)
 	}
 	in, err := tlog.ParseInclusion(proof)
 	if err != nil {
-		return proven{}, fmt.Errorf("%s: %w", proofName, err)
-	}
-	if !sameCheckpoint(in.Raw, v.checkpoint.Raw) {
-		return proven{}, fmt.Errorf("%s is about another checkpoint than %s", proofName, nameCheckpoint)
-	}
-	if err := xtlog.CheckRecord(in.Hashes, v.checkpoint.Size, v.checkpoint.Root, in.Index, xtlog.RecordHash(leaf)); err != nil {
-		return proven{}, fmt.Errorf("%s does not prove that %s is entry %d of the log", proofName, leafName, in.Index)
+		return fail(fmt.Errorf("%s: %w", proofName, err))
 	}
 	e, err := ParseEntry(leaf)
 	if err != nil {
-		return proven{}, fmt.Errorf("%s: %w", leafName, err)
+		return fail(fmt.Errorf("%s: %w", leafName, err))
 	}
-	return proven{e, leaf, in.Index}, nil
+	return proven{e, leaf, in.Index}, in, nil
+}
+
+// holds checks an inclusion proof against a checkpoint, which stands in a file.
+func holds(in tlog.Inclusion, cp tlog.Checkpoint, file string, leaf []byte, leafName, proofName string) error {
+	if !sameCheckpoint(in.Raw, cp.Raw) {
+		return fmt.Errorf("%s is about another checkpoint than %s", proofName, file)
+	}
+	if err := xtlog.CheckRecord(in.Hashes, cp.Size, cp.Root, in.Index, xtlog.RecordHash(leaf)); err != nil {
+		return fmt.Errorf("%s does not prove that %s is entry %d of the log", proofName, leafName, in.Index)
+	}
+	return nil
 }
 
 // sameCheckpoint reports whether two signed checkpoints have the same text.

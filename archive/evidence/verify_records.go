@@ -87,10 +87,15 @@ var errNoSalt = errors.New("the leaf is that of a private source, and " + nameSa
 // ofLeaf returns the manifest that a leaf commits to, if it stands in the WARC
 // and the entry made from it is the leaf, byte for byte.
 func (v *verifier) ofLeaf(p proven) (*warc.Manifest, error) {
+	return v.ofLeafIn(nameWARC, v.contents, p)
+}
+
+// ofLeafIn is ofLeaf for the WARC in a file.
+func (v *verifier) ofLeafIn(file string, c *contents, p proven) (*warc.Manifest, error) {
 	e := p.entry
-	found := v.contents.manifests[e.Manifest.Record]
+	found := c.manifests[e.Manifest.Record]
 	if found == nil {
-		return nil, fmt.Errorf("%s does not hold manifest %s of the leaf", nameWARC, e.Manifest.Record)
+		return nil, fmt.Errorf("%s does not hold manifest %s of the leaf", file, e.Manifest.Record)
 	}
 	if found.sha256 != e.Manifest.SHA256 {
 		return nil, fmt.Errorf("manifest %s has %s, the leaf says %s", e.Manifest.Record, found.sha256, e.Manifest.SHA256)

@@ -32,7 +32,7 @@ func (v *verifier) checkTLS() error {
 		v.report.add(name, NotPresent, "", "no handshake proof: %s", cmp.Or(t.ProofMissing, "there was no anchored checkpoint that it could commit to"))
 		return nil
 	}
-	facts, err := v.handshake(t)
+	facts, err := v.handshake(nameWARC, v.contents, v.manifest)
 	if err != nil {
 		v.report.add(name, False, "", "%v", err)
 		return nil
@@ -56,17 +56,19 @@ func (v *verifier) checkTLS() error {
 // errUnknown marks what cannot be told with this policy.
 var errUnknown = errors.New("cannot be told")
 
-// handshake checks the proof itself.
-func (v *verifier) handshake(t *warc.Session) (handshake.Facts, error) {
-	proof, here := v.contents.blocks[t.Proof]
+// handshake checks the proof itself: that of the connection which carried the
+// page of a manifest, by the records of the WARC in a file.
+func (v *verifier) handshake(file string, c *contents, m *warc.Manifest) (handshake.Facts, error) {
+	t := m.TLS
+	proof, here := c.blocks[t.Proof]
 	if !here || proof.mediaType != warc.MediaHandshake {
-		return handshake.Facts{}, fmt.Errorf("%s does not hold the handshake proof that the manifest names", nameWARC)
+		return handshake.Facts{}, fmt.Errorf("%s does not hold the handshake proof that the manifest names", file)
 	}
-	chain := chainOf(v.contents.chains[t.Chain])
+	chain := chainOf(c.chains[t.Chain])
 	if chain == nil {
-		return handshake.Facts{}, fmt.Errorf("%s does not hold the certificates that the manifest names", nameWARC)
+		return handshake.Facts{}, fmt.Errorf("%s does not hold the certificates that the manifest names", file)
 	}
-	u, err := url.Parse(cmp.Or(v.manifest.FinalURL, v.manifest.URL))
+	u, err := url.Parse(cmp.Or(m.FinalURL, m.URL))
 	if err != nil {
 		return handshake.Facts{}, errors.New("the address of the page has no host")
 	}
@@ -76,7 +78,7 @@ func (v *verifier) handshake(t *warc.Session) (handshake.Facts, error) {
 			roots = x509.NewCertPool() // then no path is found, which is said
 		}
 	}
-	facts, err := handshake.Verify(proof.data, chain, handshake.VerifyOptions{Host: u.Hostname(), Roots: roots, Time: v.manifest.Time})
+	facts, err := handshake.Verify(proof.data, chain, handshake.VerifyOptions{Host: u.Hostname(), Roots: roots, Time: m.Time})
 	if err == nil && string(facts.Anchor[:]) != t.Anchor.Sum {
 		err = errors.New("the handshake proof commits to another anchor than the manifest says")
 	}

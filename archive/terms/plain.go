@@ -61,16 +61,16 @@ func (r *plainReader) line(s string) {
 		r.end() // alone it only divides
 		return
 	}
-	if m := plainHeading.FindStringSubmatch(s); m != nil && m[2] != "" {
+	if m := plainHeading.FindStringSubmatch(s); m != nil && !plainBlank(m[2]) {
 		r.begin(Block{Kind: Heading, Level: len(m[1])}, m[2])
 		r.end()
 		return
 	}
-	if m := plainBullet.FindStringSubmatch(s); m != nil {
+	if m := plainBullet.FindStringSubmatch(s); m != nil && !plainBlank(m[2]) {
 		r.begin(Block{Kind: Item, Level: r.level(len(m[1]))}, m[2])
 		return
 	}
-	if m := plainNumber.FindStringSubmatch(s); m != nil && r.open.Kind != Paragraph {
+	if m := plainNumber.FindStringSubmatch(s); m != nil && !plainBlank(m[3]) && r.open.Kind != Paragraph {
 		r.begin(Block{Kind: Item, Level: r.level(len(m[1])), Marker: m[2]}, m[3])
 		return
 	}

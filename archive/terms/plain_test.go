@@ -25,6 +25,7 @@ func TestPlainText(t *testing.T) {
 		"a number that ends": {"It began on March\n12. It ended later", []Block{{Kind: Paragraph, Text: "It began on March 12. It ended later"}}},
 		"Markdown stays":     {"See **this** [link](x)", []Block{{Kind: Paragraph, Text: "See **this** [link](x)"}}},
 		"invisible":          {"a\u200bb\u00adc \u200d\u200c d\x00e", []Block{{Kind: Paragraph, Text: "abc \u200d\u200c de"}}},
+		"marked nothing":     {"A) \b\n\n- \u00ad\n\n# \x01", []Block{{Kind: Paragraph, Text: "A)"}, {Kind: Paragraph, Text: "-"}, {Kind: Paragraph, Text: "#"}}},
 		"nothing":            {" \n\t\n\u200b\n", nil},
 	} {
 		t.Run(name, func(t *testing.T) {

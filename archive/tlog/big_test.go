@@ -20,10 +20,14 @@ func TestHundredThousand(t *testing.T) {
 	if os.Getenv("FINEPRINT_TEST_LONG") != "" {
 		batches = 100
 	}
+	inMemory := 100
+	if raceDetector {
+		inMemory = 10
+	}
 	usual := func(i int) [][]byte { return leaves(fmt.Sprint("batch", i), 1000) }
 	t.Run("memory", func(t *testing.T) {
 		t.Parallel()
-		bigLog(t, memory(), 100, func(i int) [][]byte {
+		bigLog(t, memory(), inMemory, func(i int) [][]byte {
 			batch := make([][]byte, 1000)
 			for j := range batch {
 				batch[j] = fmt.Appendf(nil, "entry %d of batch %d", j, i)

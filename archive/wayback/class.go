@@ -43,6 +43,9 @@ type consequence struct {
 	// attempt tells whether the submit is one of the item's few attempts;
 	// otherwise only the number of waits grows, and only Limits.MaxAge ends it.
 	attempt bool
+	// refused tells that a submit answered so made no job, and does not count in
+	// the limits of the day.
+	refused bool
 	// delays are the waits after the first, second, … attempt (or wait). With
 	// attempt set, the item ends in state end when they are used up; otherwise
 	// the last one repeats.
@@ -58,21 +61,21 @@ var classes = map[Class]consequence{
 		delays: []time.Duration{5 * time.Minute, 15 * time.Minute, time.Hour}, end: StateFailed},
 	ClassUnknown: {meaning: "an answer that is in no table; tried again twice", attempt: true,
 		delays: []time.Duration{5 * time.Minute, 15 * time.Minute}, end: StateFailed},
-	ClassSlot: {meaning: "no free session, or asked too fast; seconds to a minute help",
+	ClassSlot: {meaning: "no free session, or asked too fast; seconds to a minute help", refused: true,
 		delays: []time.Duration{20 * time.Second, 40 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute}},
-	ClassTargetThrottled: {meaning: "the page's own site turns the Archive away for being too fast", scope: scopeHost,
+	ClassTargetThrottled: {meaning: "the page's own site turns the Archive away for being too fast", scope: scopeHost, refused: true,
 		delays: []time.Duration{10 * time.Minute, 30 * time.Minute, time.Hour}},
-	ClassTomorrowURL: {meaning: "this address was captured often enough today, by anybody: captures of today exist", tomorrow: true},
+	ClassTomorrowURL: {meaning: "this address was captured often enough today, by anybody: captures of today exist", refused: true, tomorrow: true},
 	ClassTomorrowAccount: {meaning: "the account's daily limit is used up; the queue waits for 00:00 UTC",
-		scope: scopeQueue, tomorrow: true},
-	ClassHostQuota: {meaning: "the daily volume for the page's host is used up", scope: scopeHost, tomorrow: true},
+		scope: scopeQueue, tomorrow: true, refused: true},
+	ClassHostQuota: {meaning: "the daily volume for the page's host is used up", scope: scopeHost, tomorrow: true, refused: true},
 	ClassOperator: {meaning: "the Archive refuses our network address; an operator has to write to the Archive",
-		scope: scopeQueue, tomorrow: true},
+		scope: scopeQueue, tomorrow: true, refused: true},
 	ClassDivergent: {meaning: "the Archive was shown something else than we were (an error, a refusal): evidence in itself",
 		attempt: true, delays: []time.Duration{time.Hour, 24 * time.Hour}, end: StateDivergent},
 	ClassPermanent: {meaning: "the Archive will never capture this address", attempt: true, end: StateRefused},
 	ClassKeysRefused: {meaning: "the keys are wrong, expired or missing; nothing is submitted until they are put right",
-		scope: scopeQueue},
+		scope: scopeQueue, refused: true},
 	ClassOutage: {meaning: "the service does not answer, or not with an answer; everything waits",
 		delays: []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour}},
 	ClassLost: {meaning: "the request went out and the answer did not arrive; the job may exist",

@@ -15,15 +15,20 @@ import (
 	"time"
 )
 
-// DefaultBaseURL is where Save Page Now is.
+// DefaultBaseURL is where Save Page Now, the index and the replay are.
 const DefaultBaseURL = "https://web.archive.org"
 
 // Config configures a Client.
 type Config struct {
 	// BaseURL is DefaultBaseURL if empty; else an http or https address whose
-	// path, if any, is put before /save.
+	// path, if any, is put before /save, /cdx and /web.
 	BaseURL string
-	Keys    Keys // required, see FindKeys
+	// ArchiveURL is where the Availability API is; DefaultArchiveURL if empty.
+	ArchiveURL string
+	// Keys are required for saving and for asking about jobs and the account, see
+	// FindKeys. The zero value is for reading only: the index, replay, TimeMap,
+	// TimeGate and Availability need none and are never sent any.
+	Keys Keys
 	// UserAgent names us truthfully, with a contact. Required.
 	UserAgent string
 	// Transport carries the requests; http.DefaultTransport if nil.
@@ -37,33 +42,38 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Client speaks to Save Page Now 2. It is safe for concurrent use. Every request
-// passes the pacer, no redirect is followed, every answer is bounded.
+// Client speaks to Save Page Now 2, and reads what the Wayback Machine has. It is
+// safe for concurrent use. Every request passes the pacer, no redirect is
+// followed, every answer is bounded.
 type Client struct {
-	base   string
-	keys   Keys
-	agent  string
-	http   *http.Client
-	limit  time.Duration
-	pacer  *Pacer
-	log    *slog.Logger
-	random func() string
+	base    string
+	archive string
+	keys    Keys
+	agent   string
+	http    *http.Client
+	limit   time.Duration
+	pacer   *Pacer
+	log     *slog.Logger
+	random  func() string
 }
 
-// New returns a client. The error is ErrNoKeys if there are none.
+// New returns a client. Keys that are there must be both there and well formed.
 func New(cfg Config) (*Client, error) {
-	if err := cfg.Keys.check(); err != nil {
-		return nil, err
+	if cfg.Keys != (Keys{}) {
+		if err := cfg.Keys.check(); err != nil {
+			return nil, err
+		}
 	}
 	if strings.TrimSpace(cfg.UserAgent) == "" || strings.ContainsAny(cfg.UserAgent, "\r\n\x00") {
 		return nil, errors.New("wayback: a User-Agent of one line, with a contact, is required")
 	}
-	if cfg.BaseURL == "" {
-		cfg.BaseURL = DefaultBaseURL
+	base, err := serviceURL("wayback.base_url", cfg.BaseURL, DefaultBaseURL)
+	if err != nil {
+		return nil, err
 	}
-	u, err := url.Parse(cfg.BaseURL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("wayback.base_url %q: want an address like %s", redactURL(cfg.BaseURL), DefaultBaseURL)
+	archive, err := serviceURL("wayback.archive_url", cfg.ArchiveURL, DefaultArchiveURL)
+	if err != nil {
+		return nil, err
 	}
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = time.Minute
@@ -75,12 +85,14 @@ func New(cfg Config) (*Client, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Client{
-		base:  strings.TrimSuffix(u.String(), "/"),
-		keys:  cfg.Keys,
-		agent: cfg.UserAgent,
+		base:    strings.TrimSuffix(base.String(), "/"),
+		archive: strings.TrimSuffix(archive.String(), "/"),
+		keys:    cfg.Keys,
+		agent:   cfg.UserAgent,
 		http: &http.Client{
 			Transport: cfg.Transport,
-			// A redirect of a save would capture something else, or repeat it.
+			// A redirect of a save would capture something else, or repeat it; one
+			// of a replay leads to another capture.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		limit:  cfg.Timeout,
@@ -135,11 +147,14 @@ func (r Request) check() *Error {
 
 // Submit asks for a capture, after waiting for the pacer. A nil error means the
 // service has taken the job (or, with an empty JobID, has a recent capture).
-// Errors are *Error, *HeldError when the pacer is in a longer pause, or ctx's.
-// After an *Error of ClassLost, or ctx's error, the job may exist all the same;
+// Errors are *Error, *HeldError when the pacer is in a longer pause, or ctx's; an
+// *Error of ClassKeysRefused that wraps ErrNoKeys if the client has no keys. After an *Error of ClassLost, or ctx's error, the job may exist all the same;
 // submitting once more is safe within the hour.
 func (c *Client) Submit(ctx context.Context, r Request) (Accepted, error) {
 	if err := r.check(); err != nil {
+		return Accepted{}, err
+	}
+	if err := c.needKeys("submit"); err != nil {
 		return Accepted{}, err
 	}
 	if err := c.pacer.Submit(ctx); err != nil {
@@ -173,6 +188,9 @@ func (c *Client) Status(ctx context.Context, jobID string) (Status, error) {
 	if !usableID(jobID) {
 		return Status{}, &Error{Op: "status", Class: ClassPermanent, Code: "job-id", Message: "not a usable job id"}
 	}
+	if err := c.needKeys("status"); err != nil {
+		return Status{}, err
+	}
 	if err := c.pacer.Request(ctx); err != nil {
 		return Status{}, err
 	}
@@ -190,8 +208,11 @@ func (c *Client) Status(ctx context.Context, jobID string) (Status, error) {
 }
 
 // UserStatus asks for the account's slots and daily numbers, after waiting for
-// the pacer. Errors are as with Submit.
+// the pacer, which is told. Errors are as with Submit.
 func (c *Client) UserStatus(ctx context.Context) (UserStatus, error) {
+	if err := c.needKeys("user status"); err != nil {
+		return UserStatus{}, err
+	}
 	if err := c.pacer.Request(ctx); err != nil {
 		return UserStatus{}, err
 	}
@@ -205,7 +226,16 @@ func (c *Client) UserStatus(ctx context.Context) (UserStatus, error) {
 		return UserStatus{}, c.judge(e, got.status, got.header)
 	}
 	c.pacer.fine("user status")
+	c.pacer.Account(u)
 	return u, nil
+}
+
+// needKeys refuses what the service would answer with 401.
+func (c *Client) needKeys(op string) error {
+	if c.keys == (Keys{}) {
+		return &Error{Op: op, Class: ClassKeysRefused, Code: "no-keys", Message: ErrNoKeys.Error(), cause: ErrNoKeys}
+	}
+	return nil
 }
 
 // reply is an answer that came whole.
@@ -216,7 +246,7 @@ type reply struct {
 }
 
 // do sends one request and reads its bounded answer. The errors it returns are
-// judged already.
+// judged already. The caller has seen to it that there are keys.
 func (c *Client) do(ctx context.Context, op, method, path string, form url.Values) (reply, error) {
 	attempt, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
@@ -289,7 +319,11 @@ func (c *Client) judge(e *Error, httpStatus int, h http.Header) *Error {
 	e.Code = c.redact(e.Code)
 	e.Receipt = c.redactBytes(e.Receipt)
 	if h != nil {
-		e.RetryAfter = retryAfter(h.Get("Retry-After"), time.Now())
+		now := time.Now()
+		if t, err := http.ParseTime(h.Get("Date")); err == nil {
+			now = t // a date to wait for is one of the service's clock, not of ours
+		}
+		e.RetryAfter = retryAfter(h.Get("Retry-After"), now)
 	}
 	c.pacer.judge(e)
 	return e
@@ -313,13 +347,16 @@ func retryAfter(value string, now time.Time) time.Duration {
 
 // redact removes our keys from foreign words.
 func (c *Client) redact(s string) string {
+	if c.keys == (Keys{}) {
+		return s
+	}
 	return strings.NewReplacer(c.keys.Secret, "[hidden]", c.keys.Access, "[hidden]").Replace(s)
 }
 
 // redactBytes is redact for an answer; nil stays nil.
 func (c *Client) redactBytes(b []byte) []byte {
-	if b == nil {
-		return nil
+	if b == nil || c.keys == (Keys{}) {
+		return b
 	}
 	return []byte(c.redact(string(b)))
 }

@@ -27,7 +27,10 @@ func TestNew(t *testing.T) {
 		err    string
 	}{
 		{"good", func(*Config) {}, ""},
-		{"no keys", func(c *Config) { c.Keys = Keys{} }, "no archive.org keys"},
+		{"no keys, for reading", func(c *Config) { c.Keys = Keys{} }, ""},
+		{"half of the keys", func(c *Config) { c.Keys.Secret = "" }, "secret key is missing"},
+		{"other half", func(c *Config) { c.Keys.Access = "" }, "access key is missing"},
+		{"bad archive", func(c *Config) { c.ArchiveURL = "archive.org" }, "wayback.archive_url"},
 		{"no agent", func(c *Config) { c.UserAgent = " " }, "User-Agent"},
 		{"agent of two lines", func(c *Config) { c.UserAgent = "a\r\nX: y" }, "User-Agent"},
 		{"other scheme", func(c *Config) { c.BaseURL = "ftp://web.archive.org" }, "wayback.base_url"},

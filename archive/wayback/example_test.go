@@ -43,11 +43,15 @@ func ExampleStates() {
 	}
 	// Output:
 	// waiting true
-	// submitting true
+	// submitted true
 	// accepted true
 	// unresolved true
-	// reported false
+	// reported true
+	// indexed true
+	// replayed true
+	// confirmed true
+	// divergent false
 	// refused false
 	// failed false
-	// divergent false
+	// gone-again false
 }

@@ -155,6 +155,13 @@ type memOutbox struct {
 	onSave  func(n int, item Item) (crash, after bool)
 	kill    context.CancelFunc
 	history map[int64][]State
+	submits []submitted
+}
+
+// submitted is a submit as Save saw it.
+type submitted struct {
+	url string
+	at  time.Time
 }
 
 func newOutbox(urls ...string) *memOutbox {
@@ -167,7 +174,7 @@ func newOutbox(urls ...string) *memOutbox {
 	return o
 }
 
-func (o *memOutbox) Claim(ctx context.Context, now time.Time, owner string, lease time.Duration) (Item, bool, error) {
+func (o *memOutbox) Claim(ctx context.Context, work Work, now time.Time, owner string, lease time.Duration) (Item, bool, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.crashed {
@@ -179,7 +186,7 @@ func (o *memOutbox) Claim(ctx context.Context, now time.Time, owner string, leas
 	var due []Item
 	var next time.Time
 	for _, item := range o.items {
-		if !item.State.Open() {
+		if item.State.Work() != work {
 			continue
 		}
 		at := item.NextAt
@@ -198,13 +205,31 @@ func (o *memOutbox) Claim(ctx context.Context, now time.Time, owner string, leas
 		return Item{NextAt: next}, false, nil
 	}
 	waiting := map[State]int{StateWaiting: 1}
-	slices.SortFunc(due, func(a, b Item) int {
-		return cmp.Or(cmp.Compare(waiting[a.State], waiting[b.State]), cmp.Compare(a.ID, b.ID))
+	item := slices.MinFunc(due, func(a, b Item) int {
+		if work == WorkRead {
+			return cmp.Or(a.NextAt.Compare(b.NextAt), cmp.Compare(a.ID, b.ID))
+		}
+		return cmp.Or(cmp.Compare(waiting[a.State], waiting[b.State]), cmp.Compare(a.Priority, b.Priority),
+			a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
 	})
-	item := due[0]
 	item.Owner, item.LeaseUntil = owner, now.Add(lease)
 	o.items[item.ID] = item
 	return item, true, nil
+}
+
+func (o *memOutbox) Submits(ctx context.Context, address string, since time.Time) (ofAddress, all int, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range o.submits {
+		if s.at.Before(since) {
+			continue
+		}
+		all++
+		if s.url == address {
+			ofAddress++
+		}
+	}
+	return ofAddress, all, nil
 }
 
 func (o *memOutbox) Save(ctx context.Context, item Item) error {
@@ -224,6 +249,11 @@ func (o *memOutbox) Save(ctx context.Context, item Item) error {
 	if !crash || after {
 		if item.LeaseUntil.IsZero() {
 			item.Owner = ""
+		}
+		if before := o.items[item.ID].SubmittedAt; item.SubmittedAt.IsZero() {
+			o.submits = slices.DeleteFunc(o.submits, func(s submitted) bool { return s.url == item.URL && s.at.Equal(before) })
+		} else if !item.SubmittedAt.Equal(before) {
+			o.submits = append(o.submits, submitted{item.URL, item.SubmittedAt})
 		}
 		o.items[item.ID] = item
 		if h := o.history[item.ID]; len(h) == 0 || h[len(h)-1] != item.State {

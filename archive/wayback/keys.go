@@ -52,8 +52,13 @@ func (k Keys) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 // check returns an error, free of the keys themselves, if they cannot stand in
 // an Authorization header.
 func (k Keys) check() error {
-	if k.Access == "" || k.Secret == "" {
+	switch {
+	case k == Keys{}:
 		return ErrNoKeys
+	case k.Access == "":
+		return errors.New("archive.org access key is missing, only the secret key is set: copy both from https://archive.org/account/s3.php")
+	case k.Secret == "":
+		return errors.New("archive.org secret key is missing, only the access key is set: copy both from https://archive.org/account/s3.php")
 	}
 	for _, part := range []struct{ name, value string }{{"access key", k.Access}, {"secret key", k.Secret}} {
 		if len(part.value) < minKey || len(part.value) > maxKey {
@@ -107,7 +112,7 @@ func FindKeys(configured Keys, lookupEnv func(string) (string, bool), home strin
 		case place.keys == (Keys{}):
 			continue
 		case place.keys.Access == "" || place.keys.Secret == "":
-			return Keys{}, place.origin, fmt.Errorf("%s: only one of the two is set", place.origin)
+			return Keys{}, place.origin, fmt.Errorf("%s: only one of the two is set; set both, or neither", place.origin)
 		}
 		if err := place.keys.check(); err != nil {
 			return Keys{}, place.origin, fmt.Errorf("%s: %w", place.origin, err)

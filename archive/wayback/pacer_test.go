@@ -122,14 +122,14 @@ func TestPacerOutages(t *testing.T) {
 						p = NewPacer(Limits{})
 						p.judge(e)
 					}
-					if got := max(0, time.Until(p.paused(false).until)); got != tt.want[i] {
+					if got := max(0, time.Until(p.paused(KindOther).until)); got != tt.want[i] {
 						t.Errorf("pause %d = %v, want %v", i, got, tt.want[i])
 					}
 					time.Sleep(tt.want[i] + time.Millisecond)
 				}
 				p.fine("status")
 				p.judge(outage(500))
-				if got := time.Until(p.paused(false).until); got != m {
+				if got := time.Until(p.paused(KindOther).until); got != m {
 					t.Errorf("pause after a good answer = %v, want %v", got, m)
 				}
 			})

@@ -202,7 +202,7 @@ func TestWorkerLostAnswer(t *testing.T) {
 		if total.Submits != 2 || total.Repeats != 1 || item.Attempts != 1 || !item.Reused || item.State != StateReported {
 			t.Errorf("%+v, item %+v, want one repetition, answered with the same job", total, item)
 		}
-		if diff := cmp.Diff([]State{StateSubmitting, StateAccepted, StateReported}, o.history[1]); diff != "" {
+		if diff := cmp.Diff([]State{StateSubmitted, StateAccepted, StateReported}, o.history[1]); diff != "" {
 			t.Errorf("states saved (-want +got):\n%s", diff)
 		}
 		if n := len(l.server.Captures()); n != 1 {
@@ -230,7 +230,7 @@ func TestWorkerRestartPace(t *testing.T) {
 		l := newLab(t, waybacktest.Config{}, Limits{}, nil)
 		o := newOutbox(addresses(1)...)
 		item := o.items[1]
-		item.State, item.SubmittedAt, item.Attempts = StateSubmitting, time.Now().Add(-2*time.Second), 1
+		item.State, item.SubmittedAt, item.Attempts = StateSubmitted, time.Now().Add(-2*time.Second), 1
 		o.items[1] = item
 		start := time.Now()
 		drain(t, l.worker(l.client, o, "w"))

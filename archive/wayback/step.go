@@ -8,18 +8,23 @@ import (
 )
 
 // step does all that can be done for an item now. Every return leaves it saved
-// without a lease; an error is the outbox's, or refused keys.
-func (r *run) step(ctx context.Context, item Item) error {
+// without a lease; an error is the outbox's or the reader's, or refused keys.
+func (r *run) step(ctx context.Context, work Work, item Item) error {
+	if work == WorkRead {
+		return r.readBack(ctx, item)
+	}
 	r.pacer.Seen(item.SubmittedAt)
 	if until := r.hostPause(item.URL); until.After(time.Now()) && item.State != StateAccepted {
 		item.NextAt = until
 		return r.putBack(ctx, item)
 	}
-	switch item.State {
-	case StateAccepted:
+	switch {
+	case item.State == StateAccepted && !r.forgotten(item):
 		return r.follow(ctx, item)
-	case StateUnresolved:
+	case item.State == StateAccepted || item.State == StateUnresolved:
 		return r.resolve(ctx, item)
+	case item.mayExist():
+		return r.again(ctx, item)
 	}
 	return r.submit(ctx, item)
 }
@@ -27,10 +32,14 @@ func (r *run) step(ctx context.Context, item Item) error {
 // submit sends an item that waits, or whose answer was lost.
 //
 // A crash before the first Save leaves the row as it was. Between it and the
-// second, the job may exist: the row says submitting, and the next worker
-// submits again, which within the hour is answered with the same job.
+// second, the job may exist: the row says submitted, and the next worker looks
+// into the index and submits again, which within the hour is answered with the
+// same job.
 func (r *run) submit(ctx context.Context, item Item) error {
-	slot, leave, err := r.admit(ctx)
+	slot, leave, err := r.admit(ctx, item)
+	if e, ok := errors.AsType[*Error](err); ok && e.Class == ClassTomorrowURL {
+		return r.linkToday(ctx, item, e)
+	}
 	if err != nil {
 		return r.giveBack(ctx, item, err)
 	}
@@ -38,11 +47,11 @@ func (r *run) submit(ctx context.Context, item Item) error {
 	defer leave()
 
 	repeat := item.State != StateWaiting
-	if item.State == StateSubmitting {
+	if item.State == StateSubmitted {
 		item.Attempts = max(0, item.Attempts-1) // the lost one is not held against it
 	}
-	item.State, item.SubmittedAt, item.Attempts = StateSubmitting, time.Now().UTC(), item.Attempts+1
-	item.NextAt = item.SubmittedAt
+	item.State, item.SubmittedAt, item.Attempts = StateSubmitted, time.Now().UTC(), item.Attempts+1
+	item.NextAt, item.JobID, item.Reused = item.SubmittedAt, "", false
 	if err := r.hold(ctx, item); err != nil {
 		return err
 	}
@@ -70,7 +79,7 @@ func (r *run) accept(ctx context.Context, item Item, a Accepted) error {
 	switch {
 	case a.JobID == "":
 		item.LastError = a.Message
-		return r.unresolved(ctx, item)
+		return r.unresolved(ctx, item, 0)
 	case a.StartsIn > 0: // the job's time begins when it starts
 		item.NextAt = now.Add(r.limits.scaled(a.StartsIn))
 		item.AcceptedAt, item.LastError = item.NextAt, a.Message
@@ -83,9 +92,10 @@ func (r *run) accept(ctx context.Context, item Item, a Accepted) error {
 }
 
 // admit waits for a slot of ours, for the door, for the turn, and for the service
-// to offer a slot. The door stays closed for others until leave is called. It
+// to offer a slot. An *Error of ClassTomorrowURL says that the address was
+// submitted often enough today. The door stays closed for others until leave is called. It
 // gives up in time for the item's lease, which is not prolonged meanwhile.
-func (r *run) admit(ctx context.Context) (slot, leave func(), err error) {
+func (r *run) admit(ctx context.Context, item Item) (slot, leave func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, min(leaseTime/2, r.limits.scaled(r.limits.Patience)))
 	defer cancel()
 	slot, err = r.pacer.Slot(ctx)
@@ -97,7 +107,10 @@ func (r *run) admit(ctx context.Context) (slot, leave func(), err error) {
 		slot()
 		return nil, nil, err
 	}
-	if err = r.pacer.Submit(ctx); err == nil {
+	if err = r.allowed(ctx, item); err == nil {
+		err = r.pacer.Submit(ctx)
+	}
+	if err == nil {
 		err = r.offer(ctx)
 	}
 	if err != nil {
@@ -106,6 +119,29 @@ func (r *run) admit(ctx context.Context) (slot, leave func(), err error) {
 		return nil, nil, err
 	}
 	return slot, leave, nil
+}
+
+// allowed returns nil if our own limits of the day allow one more submit. It is
+// asked behind the door, so that no other is being counted.
+func (r *run) allowed(ctx context.Context, item Item) error {
+	ofURL, all, err := r.outbox.Submits(ctx, item.URL, r.today(time.Now()))
+	switch {
+	case err != nil:
+		return fmt.Errorf("count submits of %s: %w", item.URL, err)
+	case r.daily > 0 && all >= r.daily:
+		return r.judge(&Error{Op: "submit", Class: ClassTomorrowAccount, Code: "daily-captures",
+			Message: fmt.Sprintf("%d submits were made today, as many as the configuration allows", all)})
+	case ofURL >= maxURLDay:
+		return &Error{Op: "submit", Class: ClassTomorrowURL, Code: "too-many-daily-captures",
+			Message: fmt.Sprintf("we submitted the address %d times today", ofURL)}
+	}
+	return nil
+}
+
+// today returns the beginning of the day (UTC) that the service's limits are for.
+func (r *run) today(now time.Time) time.Time {
+	day := int64(r.limits.scaled(24 * time.Hour))
+	return time.Unix(0, now.UnixNano()/day*day).UTC()
 }
 
 // offer returns nil when the service has a free slot and captures left today.
@@ -124,7 +160,7 @@ func (r *run) offer(ctx context.Context) error {
 			return r.judge(&Error{Op: "user status", Class: ClassTomorrowAccount, Code: "daily-captures-limit",
 				Message: fmt.Sprintf("%d of %d captures of today are used", u.DailyCaptures, u.DailyCapturesLimit)})
 		}
-		if u.Available > 0 {
+		if u.Available > r.haunted() {
 			return nil
 		}
 	}
@@ -150,7 +186,7 @@ func (r *run) follow(ctx context.Context, item Item) error {
 		}
 		if time.Since(item.AcceptedAt) >= r.limits.scaled(jobLife) {
 			item.LastClass, item.LastCode, item.LastError = ClassLost, "pending", "the job is pending for too long: forgotten, or never seen"
-			return r.unresolved(ctx, item)
+			return r.unresolved(ctx, item, 0)
 		}
 		wait = min(wait*3/2, pollLast)
 		item.NextAt = time.Now().UTC()
@@ -179,7 +215,7 @@ func (r *run) ask(ctx context.Context, item *Item) (answer, error) {
 			return answerEnded, r.giveBack(ctx, *item, err)
 		case e.Code == codePartial:
 			item.note(e)
-			return answerEnded, r.unresolved(ctx, *item)
+			return answerEnded, r.unresolved(ctx, *item, indexWait)
 		}
 		item.LastClass, item.LastCode, item.LastError = e.Class, e.Code, e.Message
 		return answerNone, nil
@@ -191,9 +227,7 @@ func (r *run) ask(ctx context.Context, item *Item) (answer, error) {
 		return answerEnded, r.unwelcome(ctx, *item, r.judge(s.Err()))
 	}
 	item.Snapshot, item.OriginalURL, item.HTTPStatus, item.Receipt = s.Timestamp, s.OriginalURL, s.HTTPStatus, s.Receipt
-	item.ReportedAt = time.Now().UTC()
-	item.LastClass, item.LastCode, item.LastError = "", "", ""
-	return answerEnded, r.end(ctx, *item, StateReported)
+	return answerEnded, r.report(ctx, *item)
 }
 
 // status asks for a job, and for the one whose capture it shares: that one has
@@ -210,43 +244,11 @@ func (r *run) status(ctx context.Context, jobID string) (Status, error) {
 	return original, nil
 }
 
-// resolve looks once more at a job whose end is not known, then submits again:
-// the job's window is over, so a new capture is what the service will make.
-func (r *run) resolve(ctx context.Context, item Item) error {
-	if item.JobID != "" {
-		got, err := r.ask(ctx, &item)
-		if got == answerEnded || err != nil {
-			return err
-		}
-		if got == answerNone {
-			item.NextAt = time.Now().UTC().Add(r.limits.scaled(classes[ClassRetry].delays[0]))
-			return r.putBack(ctx, item)
-		}
-	}
-	if item.Attempts >= maxSubmits {
-		return r.end(ctx, item, StateFailed)
-	}
-	return r.submit(ctx, item)
-}
-
-// unresolved puts an item aside until its job's window is over.
-func (r *run) unresolved(ctx context.Context, item Item) error {
-	from := item.SubmittedAt
-	if item.AcceptedAt.After(from) {
-		from = item.AcceptedAt
-	}
-	item.State, item.NextAt = StateUnresolved, from.Add(r.limits.scaled(jobWindow))
-	r.count(func(s *Stats) { s.Unresolved++ })
-	return r.putBack(ctx, item)
-}
-
 // end saves an item in a final state.
 func (r *run) end(ctx context.Context, item Item, state State) error {
 	item.State, item.Waits, item.NextAt = state, 0, time.Time{}
 	r.count(func(s *Stats) {
 		switch state {
-		case StateReported:
-			s.Reported++
 		case StateRefused:
 			s.Refused++
 		case StateFailed:

@@ -19,14 +19,24 @@ func (i *Item) note(e *Error) {
 func (r *run) unwelcome(ctx context.Context, item Item, err error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		// Cancelled while the answer was awaited: the row keeps saying submitting.
+		// Cancelled while the answer was awaited: the row keeps saying submitted.
 		return r.putBack(ctx, item)
+	}
+	if e.Op == "submit" && (classes[e.Class].refused || e.Code == codeUnreachable) {
+		item.SubmittedAt = time.Time{} // no job was made
+	}
+	if e.Op == "submit" && e.Class == ClassLost {
+		r.haunt()
+	}
+	if e.Class == ClassTomorrowURL {
+		item.Attempts = max(0, item.Attempts-1)
+		return r.linkToday(ctx, item, e)
 	}
 	item.note(e)
 	c, now := classes[e.Class], time.Now().UTC()
 	item.State = StateWaiting
-	if e.Class == ClassLost {
-		item.State = StateSubmitting // submitted once more, as after a crash
+	if e.Class == ClassLost || e.Class == ClassOutage && e.Op == "submit" && e.Code != codeUnreachable {
+		item.State = StateSubmitted // as after a crash: errors were seen for captures that exist
 	}
 	if e.Class == ClassUnknown {
 		r.log.Warn("wayback: unknown answer", "url", item.URL, "code", e.Code, "message", e.Message)

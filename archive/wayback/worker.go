@@ -27,21 +27,39 @@ const (
 	idlePoll = 5 * time.Second
 	// maxSubmits ends an item whose jobs are accepted and never resolved.
 	maxSubmits = 4
+	// maxURLDay is the most submits of an address in a day. The service takes five,
+	// from all its users together.
+	maxURLDay = 4
+	// ghostLife is how long after it was given up a submit may begin its job.
+	ghostLife = 2 * time.Minute
+	// indexWait is how long after a job's end its capture is looked for.
+	indexWait = 10 * time.Minute
+	// clockSlack is by how much the service's clock may be behind ours.
+	clockSlack = 5 * time.Minute
 )
 
 const (
-	leaseTime   = 3 * time.Minute  // more than two requests of the default timeout
-	saveTimeout = 15 * time.Second // for saves that must survive a cancelled run
+	leaseTime    = 5 * time.Minute  // more than four requests of the default timeout
+	readLease    = 15 * time.Minute // two requests, each after the pacer's patience
+	readCarriers = 2                // one waits for an answer while the other is paced
+	saveTimeout  = 15 * time.Second // for saves that must survive a cancelled run
 )
 
 // WorkerConfig configures a Worker.
 type WorkerConfig struct {
-	Client *Client // required
-	Outbox Outbox  // required
+	// Client is required. One without keys reads back and submits nothing.
+	Client *Client
+	Outbox Outbox // required
 	// Owner names this worker in leases. A name that stays the same over restarts
 	// (and is used by one process at a time) finds the items of a crash at once;
-	// other workers find them after the lease of three minutes. Required.
+	// other workers find them after their lease, 5 or 15 minutes. Required.
 	Owner string
+	// Reader reads captures back. Without one, that work is left to others: items
+	// stay reported.
+	Reader Reader
+	// DailyCaptures is the most submits of one day (UTC); the account's own limit
+	// holds besides. 0 is no limit of ours.
+	DailyCaptures int
 	// Screenshot asks for a picture with every capture.
 	Screenshot bool
 	Logger     *slog.Logger // may be nil
@@ -53,6 +71,9 @@ type Worker struct {
 	pacer      *Pacer
 	limits     Limits
 	outbox     Outbox
+	reader     Reader
+	search     searcher
+	daily      int
 	owner      string
 	screenshot bool
 	log        *slog.Logger
@@ -68,7 +89,8 @@ func NewWorker(cfg WorkerConfig) (*Worker, error) {
 	}
 	return &Worker{
 		client: cfg.Client, pacer: cfg.Client.pacer, limits: cfg.Client.pacer.limits,
-		outbox: cfg.Outbox, owner: cfg.Owner, screenshot: cfg.Screenshot, log: cfg.Logger,
+		outbox: cfg.Outbox, reader: cfg.Reader, search: clientSearch(cfg.Client), daily: cfg.DailyCaptures,
+		owner: cfg.Owner, screenshot: cfg.Screenshot, log: cfg.Logger,
 	}, nil
 }
 
@@ -78,12 +100,17 @@ type Stats struct {
 	Repeats    int // of these: because an answer was lost or a job was not resolved
 	Accepted   int
 	Reported   int
+	Linked     int // of these: because the index had a capture
 	Retried    int // sent back to wait, with an attempt used up
 	Waited     int // sent back to wait, without
 	Unresolved int
 	Refused    int
 	Failed     int
-	Divergent  int
+	Divergent  int // also of read-backs
+	Looks      int // read-backs that were answered
+	Replayed   int // of these: the first that replayed their captures
+	Confirmed  int // likewise, more than 24 hours after they were made
+	Gone       int
 	// NextAction is when something can be done again; zero if nothing is left.
 	NextAction time.Time
 	// Stopped is the class that stopped the whole queue, with its words in
@@ -94,23 +121,39 @@ type Stats struct {
 
 // Run works the outbox until nothing more can be done now: nothing is due within
 // Limits.Patience, or the whole queue has to wait (Stats.Stopped; jobs that were
-// accepted are followed to their end all the same). It ends early when until,
-// asked between items, returns true (until may be nil), or when ctx ends, with
-// what is in hand put back durably and a nil error. Trouble with the Archive is
-// not an error but for refused keys, which are an *Error of ClassKeysRefused;
-// other errors are the outbox's.
+// accepted are followed to their end all the same, and captures are read back
+// unless all requests have to wait). It ends early when until, asked between
+// items, returns true (until may be nil), or when ctx ends, with what is in hand
+// put back durably and a nil error. Trouble with the Archive is not an error but
+// for refused keys, which are an *Error of ClassKeysRefused; other errors are the
+// outbox's and the reader's.
 func (w *Worker) Run(ctx context.Context, until func() bool) (Stats, error) {
 	if until == nil {
 		until = func() bool { return false }
 	}
-	r := &run{Worker: w, until: until, hosts: make(map[string]time.Time), open: make(map[int64]time.Time), done: make(chan struct{})}
+	r := newRun(w, until)
+	carriers := make(map[Work]int)
+	if w.client.keys != (Keys{}) {
+		carriers[WorkSubmit] = w.limits.Slots
+	}
+	if w.reader != nil {
+		carriers[WorkRead] = readCarriers
+	}
+	for work, n := range carriers {
+		r.alive[work] = n
+	}
 	var wg sync.WaitGroup
-	for i := range w.limits.Slots {
-		wg.Go(func() { r.carry(ctx, fmt.Sprintf("%s#%d", w.owner, i+1)) })
+	for work, n := range carriers {
+		for i := range n {
+			wg.Go(func() { r.carry(ctx, work, fmt.Sprintf("%s#%s%d", w.owner, ownerMarks[work], i+1)) })
+		}
 	}
 	wg.Wait()
 	r.finish()
-	r.log.Info("wayback run ended", "submits", r.stats.Submits, "reported", r.stats.Reported,
-		"stopped", string(r.stats.Stopped), "reason", r.stats.Reason, "next", r.stats.NextAction)
+	r.log.Info("wayback run ended", "submits", r.stats.Submits, "reported", r.stats.Reported, "looks", r.stats.Looks,
+		"confirmed", r.stats.Confirmed, "stopped", string(r.stats.Stopped), "reason", r.stats.Reason, "next", r.stats.NextAction)
 	return r.stats, r.err
 }
+
+// ownerMarks tell the carriers of the kinds of work apart.
+var ownerMarks = map[Work]string{WorkSubmit: "", WorkRead: "read"}

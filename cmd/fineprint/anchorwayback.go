@@ -22,7 +22,7 @@ const checkpointEvery = 24 * time.Hour
 // is not ours holds it, dated.
 func offerCheckpoint(ctx context.Context, s *session) error {
 	log := s.arch.Log()
-	if s.cfg.Anchors.PublicURL == "" || log == nil || waybackEvery(s.cfg) == 0 {
+	if s.cfg.Anchors.PublicURL == "" || log == nil || waybackOff(s.cfg) != "" {
 		return nil
 	}
 	size := log.Checkpoint().Size

@@ -25,6 +25,7 @@ type selection struct {
 	since, until                   string
 	all                            bool
 	failed                         bool
+	archived                       bool // also looks at web archives
 }
 
 func (s *selection) flags(cmd *cobra.Command, all string) {
@@ -203,6 +204,7 @@ them alone.`,
 		},
 	}
 	sel.flags(cmd, "also looks that are being made or were not yet recovered")
+	cmd.Flags().BoolVar(&sel.archived, "archived", false, "also looks at the Wayback Machine: what was read back and imported")
 	return cmd
 }
 
@@ -215,6 +217,7 @@ func (a *app) captures(ctx context.Context, db *catalog.DB, sel selection, args 
 	if err != nil {
 		return err
 	}
+	filter.Own = !sel.archived
 	rows := db.Looks(ctx, filter)
 	if a.json {
 		n := 0

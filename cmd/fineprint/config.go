@@ -16,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/fineprint-archive/fineprint/archive/wayback"
 	"github.com/fineprint-archive/fineprint/crawler"
 	"github.com/fineprint-archive/fineprint/warc"
 )
@@ -79,7 +80,8 @@ type waybackConfig struct {
 	SubmitsPerMinute int      `yaml:"submits_per_minute"`
 	UnchangedEvery   duration `yaml:"unchanged_every"`
 	Screenshot       bool     `yaml:"screenshot"`
-	Item             string   `yaml:"item"`
+	Item             string   `yaml:"item"`       // prefix of the names of items at archive.org; "": nothing is uploaded
+	Collection       string   `yaml:"collection"` // of archive.org, for them
 	TimeScale        float64  `yaml:"time_scale"` // tests only: waits are divided by it
 }
 
@@ -107,7 +109,7 @@ func defaultConfig() config {
 		Seal: sealConfig{Every: duration(10 * time.Minute), MaxBytes: 256 << 20},
 		Wayback: waybackConfig{
 			Enabled: true, BaseURL: "https://web.archive.org", ArchiveURL: "https://archive.org", S3URL: "https://s3.us.archive.org",
-			SubmitsPerMinute: 6, UnchangedEvery: duration(30 * 24 * time.Hour), TimeScale: 1,
+			Collection: "opensource", SubmitsPerMinute: 6, UnchangedEvery: duration(30 * 24 * time.Hour), TimeScale: 1,
 		},
 		Anchors: anchorsConfig{Timeout: duration(time.Minute)},
 		Changes: changesConfig{ConfirmAfter: duration(20 * time.Minute)},
@@ -328,6 +330,14 @@ func (c *config) resolve() error {
 	}
 	if c.Crawl.FullEvery < 0 || c.Store.ObjectLockDays < 0 || c.Wayback.SubmitsPerMinute < 1 || c.Wayback.UnchangedEvery < 0 || !(c.Wayback.TimeScale > 0) {
 		return usageErrorf("configuration: crawl.full_every, store.object_lock_days and wayback.unchanged_every are not below zero, wayback.submits_per_minute and wayback.time_scale are above")
+	}
+	if c.Wayback.Item != "" {
+		if _, err := wayback.ItemName(c.Wayback.Item, time.Now(), true); err != nil {
+			return usageErrorf("configuration: %w", err)
+		}
+		if err := wayback.CheckCollection(c.Wayback.Collection); err != nil {
+			return usageErrorf("configuration: %w", err)
+		}
 	}
 	if c.Crawl.MaxBody < 1<<10 || c.Seal.MaxBytes < 1<<10 {
 		return usageErrorf("configuration: crawl.max_body and seal.max_bytes are at least 1 KiB")

@@ -18,7 +18,8 @@ import (
 	"github.com/fineprint-archive/fineprint/warc"
 )
 
-// check checks what must hold whenever the program has sealed.
+// check checks what must hold whenever the program has sealed, but for
+// checkRebuild.
 func (l *lane) check(t *testing.T) {
 	t.Helper()
 	l.total.mu.Lock()
@@ -30,7 +31,6 @@ func (l *lane) check(t *testing.T) {
 	manifests := l.checkObjects(t)
 	l.checkLooks(t, manifests)
 	l.checkLog(t, manifests)
-	l.checkRebuild(t)
 	if t.Failed() {
 		t.FailNow() // what follows would only repeat it
 	}
@@ -210,7 +210,9 @@ func countLooks(ctx context.Context, t *testing.T, db *catalog.DB, query string)
 	return found
 }
 
-// checkRebuild makes the catalog again from the store alone and compares.
+// checkRebuild makes the catalog again from the store alone and compares. It
+// takes more time than all other checks, and what a kill spoiled in the catalog
+// stays spoiled: so it follows on every second kill, and on the last by end.
 func (l *lane) checkRebuild(t *testing.T) {
 	t.Helper()
 	folder, err := os.MkdirTemp(l.dir, "rebuild-")

@@ -196,6 +196,9 @@ func (l *lane) round(t *testing.T, c crash, number int) {
 		l.hostsFree(t, c, at, after)
 	}
 	l.check(t)
+	if number/2%2 == 0 { // behind a seal as behind a crawl
+		l.checkRebuild(t)
+	}
 	l.settled(t, c, begun)
 }
 

@@ -249,7 +249,7 @@ const submitWithin = 7 * 24 * time.Hour
 // following says what follows from texts: another look, a submission.
 func following(c *config) archive.DeriveConfig {
 	return archive.DeriveConfig{
-		ConfirmAfter: time.Duration(c.Changes.ConfirmAfter), Submit: waybackEvery(c) > 0, SubmitEvery: waybackEvery(c), SubmitSince: time.Now().Add(-submitWithin),
+		ConfirmAfter: time.Duration(c.Changes.ConfirmAfter), Submit: waybackOff(c) == "", SubmitEvery: unchangedEvery(c), SubmitSince: time.Now().Add(-submitWithin),
 	}
 }
 
@@ -314,20 +314,25 @@ func (a *app) readyCrawler(ctx context.Context, s *session) (*crawler.Crawler, e
 
 // outboxWorker returns the worker that submits while pages are visited; nil if
 // submissions are off or another process makes them.
-func (a *app) outboxWorker(ctx context.Context, e *engine) (_ *wayback.Worker, release func() error, err error) {
+func (a *app) outboxWorker(ctx context.Context, e *engine) (worker *wayback.Worker, release func() error, err error) {
 	nothing := func() error { return nil }
-	if waybackEvery(e.cfg) == 0 {
+	if waybackOff(e.cfg) != "" {
 		return nil, nothing, nil
 	}
-	release, alone, err := e.db.LockOutbox(ctx)
+	unlock, alone, err := e.db.LockOutbox(ctx)
 	if err != nil || !alone {
 		return nil, nothing, err
 	}
-	worker, err := a.newWaybackWorker(e.cfg, e.db)
+	client, observer, done, err := a.newObserver(e.session)
 	if err != nil {
-		return nil, nothing, errors.Join(err, release())
+		return nil, nothing, errors.Join(err, unlock())
 	}
-	return worker, release, nil
+	worker, err = a.newWaybackWorker(e.session, client, observer)
+	if err != nil {
+		done()
+		return nil, nothing, errors.Join(err, unlock())
+	}
+	return worker, func() error { done(); return unlock() }, nil
 }
 
 // summary returns the counts; a fatal error of the archive is reported beside it.
@@ -355,7 +360,7 @@ func (a *app) finishRun(ctx context.Context, s *session, sum summary, began time
 	left, leftErr := s.db.Forget(base, s.arch.Run())
 	leftErr = errors.Join(leftErr, offerCheckpoint(base, s))
 	sum.Deferred = max(left, sum.Deferred)
-	if waybackEvery(s.cfg) > 0 {
+	if waybackOff(s.cfg) == "" {
 		report, statErr := waybackReport(base, s.cfg, s.db)
 		leftErr = errors.Join(leftErr, statErr)
 		if statErr == nil {

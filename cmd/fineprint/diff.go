@@ -30,6 +30,8 @@ func (a *app) diffCommand() *cobra.Command {
 		Long: `Show what makes one text of the other. A alone is the id of a change (as
 ` + "`fineprint changes`" + ` lists them), or a SOURCE, for its newest change. With B, both
 are SOURCE@TIME: the version in force at that time; SOURCE alone is the newest.
+SOURCE@ia:TIME is the version that the Wayback Machine had seen last at that
+time, if it was imported (` + "`fineprint wayback backfill`" + `).
 
 What moved is shown as moved, and a new paragraph that was made from one that
 still stands is compared with that one. Formats: text (a redline for terminals,
@@ -170,10 +172,10 @@ func versionTexts(ctx context.Context, db *catalog.DB, from, to string) (two two
 	if old.Document != new.Document {
 		two.header.Document = title(old.Service, old.Terms, old.DocumentLang) + " → " + two.header.Document
 	}
-	if two.old, err = readText(ctx, db, old.Document, old.Text); err != nil {
+	if two.old, err = readVersion(ctx, db, old); err != nil {
 		return two, err
 	}
-	two.new, err = readText(ctx, db, new.Document, new.Text)
+	two.new, err = readVersion(ctx, db, new)
 	return two, err
 }
 
@@ -188,12 +190,13 @@ func title(service, what, lang string) string {
 func (a *app) showCommand() *cobra.Command {
 	var format, out string
 	cmd := &cobra.Command{
-		Use:   "show SOURCE[@TIME]",
+		Use:   "show SOURCE[@[ia:]TIME]",
 		Short: "Show the text of a document as it was in force at a time",
 		Long: `Print the version of a document's text that was in force at TIME, the newest
 without one: as Markdown, as plain text (its SHA-256 is the text_sha256 of
-` + "`fineprint versions`" + `), or as JSON with its blocks.`,
-		Example: "  fineprint show https://x.com/en/tos@2024-10-16\n  fineprint show https://x.com/en/tos --format plain | sha256sum",
+` + "`fineprint versions`" + `), or as JSON with its blocks. SOURCE@ia:TIME is the version
+that the Wayback Machine had seen last at that time, if it was imported.`,
+		Example: "  fineprint show https://x.com/en/tos@2024-10-16\n  fineprint show https://x.com/en/tos@ia:2020\n  fineprint show https://x.com/en/tos --format plain | sha256sum",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withCatalog(cmd.Context(), func(_ *config, db *catalog.DB) error {
@@ -211,7 +214,7 @@ func (a *app) show(ctx context.Context, db *catalog.DB, spec, format, out string
 	if err != nil {
 		return err
 	}
-	text, err := readText(ctx, db, v.Document, v.Text)
+	text, err := readVersion(ctx, db, v)
 	if err != nil {
 		return err
 	}
@@ -222,7 +225,11 @@ func (a *app) show(ctx context.Context, db *catalog.DB, spec, format, out string
 	if err != nil {
 		return err
 	}
-	a.talk("%s, first seen %s, last seen %s", title(v.Service, v.Terms, v.DocumentLang), v.Time.Format(time.RFC3339), v.LastSeen.Format(time.RFC3339))
+	by := ""
+	if v.Kind == kindArchived {
+		by = " as archived by the Internet Archive"
+	}
+	a.talk("%s%s, first seen %s, last seen %s", title(v.Service, v.Terms, v.DocumentLang), by, v.Time.Format(time.RFC3339), v.LastSeen.Format(time.RFC3339))
 	if out == "-" {
 		return write(a.stdout)
 	}
@@ -241,7 +248,7 @@ func showText(v catalog.VersionRow, text *terms.Text, format string) (func(io.Wr
 			return writeJSONLine(w, struct {
 				versionLine
 				Text *terms.Text `json:"text"`
-			}{newVersionLine(v), text})
+			}{versionLineOf(v), text})
 		}, nil
 	}
 	return nil, usageErrorf("--format %q: choose markdown, plain or json", format)

@@ -103,6 +103,9 @@ func TestFullDisk(t *testing.T) {
 	// The same where nothing can be mounted: no file may grow beyond a limit.
 	t.Run("file size limit", func(t *testing.T) {
 		t.Parallel()
+		if raceDetector {
+			return
+		}
 		p := newBulky(t)
 		cmd := p.command(t, "crawl", "--json")
 		sh := p.command(t)

@@ -80,7 +80,7 @@ func ownSpool(t *testing.T, p *program) string {
 	t.Helper()
 	c, err := loadConfig(p.path("fineprint.yaml"), nil, nil)
 	must(t, err)
-	id, err := readSpoolID(c)
+	id, err := readSpoolID(c.Spool)
 	must(t, err)
 	return id
 }

@@ -62,10 +62,17 @@ func setupScript(env *testscript.Env) error {
 		env.Defer(s.Close)
 		env.Setenv(name, s.URL)
 	}
-	s := httptest.NewServer(waybacktest.New(waybacktest.Config{Access: "test-access-key", Secret: "test-secret-key", TimeScale: 600}))
+	s := httptest.NewServer(waybacktest.New(waybacktest.Config{Access: "test-access-key", Secret: "test-secret-key", TimeScale: 600, FetchPage: waybacktest.FetchFrom(http.DefaultTransport)}))
 	env.Defer(s.Close)
 	env.Setenv("SPN", s.URL)
+	// A Wayback Machine for which a day is a second.
+	fast := httptest.NewServer(waybacktest.New(waybacktest.Config{Access: "test-access-key", Secret: "test-secret-key", TimeScale: 86400,
+		IndexLag: -1, ReplayLag: -1, FetchPage: waybacktest.FetchFrom(http.DefaultTransport)}))
+	env.Defer(fast.Close)
+	env.Setenv("SPNFAST", fast.URL)
 	env.Setenv("HOME", env.WorkDir) // no keys in ia.ini there
+	name, value, _ := strings.Cut(raceEnv, "=")
+	env.Setenv(name, value)
 	return nil
 }
 
@@ -169,7 +176,7 @@ func cmdFill(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("usage: fill FILE…")
 	}
-	r := strings.NewReplacer("$WEB2", ts.Getenv("WEB2"), "$WEB", ts.Getenv("WEB"), "$TSA", ts.Getenv("TSA"), "$SPN", ts.Getenv("SPN"))
+	r := strings.NewReplacer("$WEB2", ts.Getenv("WEB2"), "$WEB", ts.Getenv("WEB"), "$TSA", ts.Getenv("TSA"), "$SPNFAST", ts.Getenv("SPNFAST"), "$SPN", ts.Getenv("SPN"))
 	for _, name := range args {
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(r.Replace(ts.ReadFile(name))), 0o644))
 	}

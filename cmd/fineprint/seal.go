@@ -48,6 +48,11 @@ it is entered in the log as lost, and nothing waits for it any more.`,
 				return a.sealLost(cmd.Context(), s, lost, yes)
 			}
 			sealed, err := s.arch.Seal(cmd.Context())
+			if err == nil {
+				var more []archive.Sealed
+				more, err = a.sealWayback(cmd.Context(), c)
+				sealed = append(sealed, more...)
+			}
 			var derived archive.DeriveStats
 			if err == nil {
 				derived, err = a.deriveRun(cmd.Context(), s, &summary{Grades: map[string]int64{}})
@@ -71,6 +76,25 @@ it is entered in the log as lost, and nothing waits for it any more.`,
 	cmd.Flags().StringVar(&lost, "lost", "", "the `SPOOL` with this identity is gone for good")
 	cmd.Flags().BoolVar(&yes, "yes", false, "with --lost: do not ask")
 	return cmd
+}
+
+// sealWayback seals what the wayback commands left in their spool, unless one of
+// them is at work.
+func (a *app) sealWayback(ctx context.Context, c *config) (sealed []archive.Sealed, err error) {
+	own := *c
+	own.Spool = waybackSpool(c)
+	if missing(own.Spool) {
+		return nil, nil
+	}
+	s, err := a.openSession(ctx, &own)
+	if errors.Is(err, archive.ErrSpoolBusy) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	return s.arch.Seal(ctx)
 }
 
 func (a *app) printSealed(sealed []archive.Sealed) {

@@ -26,10 +26,14 @@ type strandedSpool struct {
 	Remedy string `json:"remedy"` // if the spool is gone for good
 }
 
-// strandedSpools lists the spools, other than that of this configuration, with
+// strandedSpools lists the spools, other than those of this configuration, with
 // looks that began more than an hour ago and are not in the archive.
 func strandedSpools(ctx context.Context, c *config, db *catalog.DB) ([]strandedSpool, error) {
-	own, err := readSpoolID(c)
+	own, err := readSpoolID(c.Spool)
+	if err != nil {
+		return nil, err
+	}
+	wayback, err := readSpoolID(waybackSpool(c))
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +43,7 @@ func strandedSpools(ctx context.Context, c *config, db *catalog.DB) ([]strandedS
 	}
 	stranded := []strandedSpool{}
 	for _, r := range rows {
-		if r.Spool == own || time.Since(r.Oldest) < strandedAfter {
+		if r.Spool == own || r.Spool == wayback || time.Since(r.Oldest) < strandedAfter {
 			continue
 		}
 		stranded = append(stranded, strandedSpool{r.Spool, r.Looks, r.Oldest.UTC().Format(time.RFC3339), "fineprint seal --lost " + r.Spool})
@@ -47,10 +51,9 @@ func strandedSpools(ctx context.Context, c *config, db *catalog.DB) ([]strandedS
 	return stranded, nil
 }
 
-// readSpoolID returns the identity of the configured spool, "" if it has none
-// yet.
-func readSpoolID(c *config) (string, error) {
-	id, err := os.ReadFile(filepath.Join(c.Spool, "id"))
+// readSpoolID returns the identity of a spool folder, "" if it has none yet.
+func readSpoolID(folder string) (string, error) {
+	id, err := os.ReadFile(filepath.Join(folder, "id"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return "", nil // a spool that cannot be used is named by another check
 	}

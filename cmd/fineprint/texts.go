@@ -39,8 +39,15 @@ func (s *textSelection) flags(cmd *cobra.Command, all string) {
 	f.IntVar(&s.limit, "limit", 0, "at most so many, the newest")
 }
 
+// resolver finds the ids of the documents that a name stands for.
+type resolver func(ctx context.Context, name string) ([]string, error)
+
 // filter turns the flags and an optional SOURCE into a catalog filter.
 func (s *textSelection) filter(ctx context.Context, db *catalog.DB, name string) (catalog.TextFilter, error) {
+	return s.filterBy(ctx, db.ResolveDocuments, name)
+}
+
+func (s *textSelection) filterBy(ctx context.Context, resolve resolver, name string) (catalog.TextFilter, error) {
 	f := catalog.TextFilter{Service: s.service, Terms: s.terms, Lang: s.lang, All: s.all, Limit: s.limit, Newest: s.limit > 0}
 	var err error
 	if known, ok := declaration.TermsType(s.terms); ok {
@@ -59,7 +66,7 @@ func (s *textSelection) filter(ctx context.Context, db *catalog.DB, name string)
 		if name == "" {
 			continue
 		}
-		ids, err := resolveDocuments(ctx, db, name)
+		ids, err := resolveDocumentsBy(ctx, resolve, name)
 		if err != nil {
 			return f, err
 		}
@@ -71,10 +78,14 @@ func (s *textSelection) filter(ctx context.Context, db *catalog.DB, name string)
 // resolveDocuments finds the documents meant by a document id, a source id or an
 // address.
 func resolveDocuments(ctx context.Context, db *catalog.DB, name string) ([]string, error) {
-	ids, err := db.ResolveDocuments(ctx, name)
+	return resolveDocumentsBy(ctx, db.ResolveDocuments, name)
+}
+
+func resolveDocumentsBy(ctx context.Context, resolve resolver, name string) ([]string, error) {
+	ids, err := resolve(ctx, name)
 	if err == nil && len(ids) == 0 {
 		if address, bad := declaration.Normalize(name); bad == nil && address != name {
-			ids, err = db.ResolveDocuments(ctx, address)
+			ids, err = resolve(ctx, address)
 		}
 	}
 	if err != nil {
@@ -88,7 +99,11 @@ func resolveDocuments(ctx context.Context, db *catalog.DB, name string) ([]strin
 
 // resolveDocument is resolveDocuments for a command that shows one.
 func resolveDocument(ctx context.Context, db *catalog.DB, name string) (string, error) {
-	ids, err := resolveDocuments(ctx, db, name)
+	return resolveDocumentBy(ctx, db.ResolveDocuments, name)
+}
+
+func resolveDocumentBy(ctx context.Context, resolve resolver, name string) (string, error) {
+	ids, err := resolveDocumentsBy(ctx, resolve, name)
 	if err != nil {
 		return "", err
 	}
@@ -98,8 +113,11 @@ func resolveDocument(ctx context.Context, db *catalog.DB, name string) (string, 
 	return ids[0], nil
 }
 
-// versionAt finds the version meant by SOURCE[@TIME].
+// versionAt finds the version meant by SOURCE[@TIME], or by SOURCE@ia:TIME.
 func versionAt(ctx context.Context, db *catalog.DB, spec string) (catalog.VersionRow, error) {
+	if name, at, ok := cutArchived(spec); ok {
+		return archivedVersionAt(ctx, db, spec, name, at)
+	}
 	name, at, _ := cutTime(spec)
 	document, err := resolveDocument(ctx, db, name)
 	if err != nil {
@@ -117,6 +135,14 @@ func versionAt(ctx context.Context, db *catalog.DB, spec string) (catalog.Versio
 		return v, withCode(exitFailed, fmt.Errorf("%s had no text at that time; `fineprint versions %s` lists what there is", document, document))
 	}
 	return v, nil
+}
+
+// readVersion returns the text of a version.
+func readVersion(ctx context.Context, db *catalog.DB, v catalog.VersionRow) (*terms.Text, error) {
+	if v.Kind == kindArchived {
+		return archive.StoredArchivedText(ctx, db, v.Document, v.Text)
+	}
+	return readText(ctx, db, v.Document, v.Text)
 }
 
 // readText returns a stored text.

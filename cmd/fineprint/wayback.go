@@ -13,16 +13,9 @@ import (
 	"github.com/fineprint-archive/fineprint/archive/wayback"
 )
 
-// submitEvery bounds how often one source is submitted until texts are
-// compared: bytes change at nearly every look.
-const submitEvery = 7 * 24 * time.Hour
-
-// waybackEvery returns the interval of the outbox, 0 when submissions are off.
-func waybackEvery(c *config) time.Duration {
-	if waybackOff(c) != "" {
-		return 0
-	}
-	return time.Duration(float64(submitEvery) / c.Wayback.TimeScale)
+// unchangedEvery is the interval at which a page is submitted that says the same.
+func unchangedEvery(c *config) time.Duration {
+	return time.Duration(float64(c.Wayback.UnchangedEvery) / c.Wayback.TimeScale)
 }
 
 // waybackOff says why nothing is submitted, "" if it is.
@@ -56,6 +49,7 @@ func (a *app) waybackCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
+		a.waybackUploadCommand(),
 		&cobra.Command{
 			Use:   "submit",
 			Short: "Work the outbox until nothing more can be done now",
@@ -82,29 +76,25 @@ func (a *app) waybackSubmit(ctx context.Context) (err error) {
 	if off := waybackOff(c); off != "" {
 		return usageErrorf("wayback: off (%s)", off)
 	}
-	db, err := a.openCatalog(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	release, alone, err := db.LockOutbox(ctx)
-	if err != nil {
-		return err
-	}
-	if !alone {
-		a.talk("wayback: another process works the outbox")
+	w, err := a.openWayback(ctx, c)
+	if errors.Is(err, errOthers) {
+		a.talk("wayback: %v", err)
 		return a.waybackStatus(ctx)
 	}
-	defer func() { err = errors.Join(err, release()) }()
-	worker, err := a.newWaybackWorker(c, db)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.end()) }()
+	worker, err := a.newWaybackWorker(w.session, w.client, w.observer)
 	if err != nil {
 		return err
 	}
 	stats, err := worker.Run(ctx, nil)
-	if err != nil {
+	_, sealErr := w.seal(ctx, a)
+	if err = errors.Join(err, sealErr); err != nil {
 		return err
 	}
-	report, err := waybackReport(context.WithoutCancel(ctx), c, db)
+	report, err := waybackReport(context.WithoutCancel(ctx), c, w.db)
 	if err != nil {
 		return err
 	}
@@ -119,11 +109,11 @@ func (a *app) waybackSubmit(ctx context.Context) (err error) {
 	return report.print(a)
 }
 
-// newWaybackWorker makes the worker of the outbox. The caller holds its lock, so
-// that items leased to its name are left over from a crash.
-func (a *app) newWaybackWorker(c *config, db *catalog.DB) (*wayback.Worker, error) {
+// newWaybackClient makes the client of the Wayback Machine, without keys if there
+// are none: reading needs none.
+func (a *app) newWaybackClient(c *config) (*wayback.Client, error) {
 	keys, _, err := waybackKeys(c)
-	if err != nil {
+	if err != nil && !errors.Is(err, wayback.ErrNoKeys) {
 		return nil, withCode(exitUsage, err)
 	}
 	client, err := wayback.New(wayback.Config{
@@ -133,8 +123,14 @@ func (a *app) newWaybackWorker(c *config, db *catalog.DB) (*wayback.Worker, erro
 	if err != nil {
 		return nil, withCode(exitUsage, err)
 	}
+	return client, nil
+}
+
+// newWaybackWorker makes the worker of the outbox. The caller holds its lock, so
+// that items leased to its name are left over from a crash.
+func (a *app) newWaybackWorker(s *session, client *wayback.Client, reader wayback.Reader) (*wayback.Worker, error) {
 	return wayback.NewWorker(wayback.WorkerConfig{
-		Client: client, Outbox: outbox{db}, Owner: "wayback", Screenshot: c.Wayback.Screenshot, Logger: a.logger(),
+		Client: client, Outbox: outbox{s.db}, Reader: reader, Owner: "wayback", Screenshot: s.cfg.Wayback.Screenshot, Logger: a.logger(),
 	})
 }
 
@@ -142,39 +138,48 @@ func (a *app) newWaybackWorker(c *config, db *catalog.DB) (*wayback.Worker, erro
 type outbox struct{ db *catalog.DB }
 
 // Claim leases the next due item.
-func (o outbox) Claim(ctx context.Context, now time.Time, owner string, lease time.Duration) (wayback.Item, bool, error) {
-	row, ok, err := o.db.ClaimOutbox(ctx, now, owner, lease)
+func (o outbox) Claim(ctx context.Context, work wayback.Work, now time.Time, owner string, lease time.Duration) (wayback.Item, bool, error) {
+	row, ok, err := o.db.ClaimOutbox(ctx, catalog.OutboxWork(work), now, owner, lease)
 	return outboxItem(row), ok, err
 }
 
 // Save stores an item that is leased to its owner.
 func (o outbox) Save(ctx context.Context, item wayback.Item) error {
 	err := o.db.SaveOutbox(ctx, outboxRow(item))
-	if errors.Is(err, catalog.ErrLeaseLost) {
+	if errors.Is(err, catalog.ErrOutboxLease) {
 		return wayback.ErrLeaseLost
 	}
 	return err
 }
 
+// Submits counts submits.
+func (o outbox) Submits(ctx context.Context, address string, since time.Time) (ofAddress, all int, err error) {
+	return o.db.OutboxSubmits(ctx, address, since)
+}
+
 // outboxItem and outboxRow turn the catalog's row into the item and back.
 func outboxItem(r catalog.OutboxRow) wayback.Item {
 	return wayback.Item{
-		ID: r.ID, Source: r.Source, URL: r.URL, LookN: r.N, Cause: r.Cause, Created: r.Created, NeedsBrowser: r.NeedsBrowser,
+		ID: r.ID, Source: r.Source, URL: r.URL, LookN: r.N, Cause: r.Cause, Created: r.Created, Priority: r.Priority, NeedsBrowser: r.NeedsBrowser,
 		State: wayback.State(r.State), JobID: r.JobID, Attempts: r.Attempts, Waits: r.Waits, NextAt: r.NextAt, Reused: r.Reused,
 		LastClass: wayback.Class(r.LastClass), LastCode: r.LastCode, LastError: r.LastError,
 		SubmittedAt: r.SubmittedAt, AcceptedAt: r.AcceptedAt, ReportedAt: r.ReportedAt,
 		Snapshot: r.Snapshot, OriginalURL: r.OriginalURL, HTTPStatus: r.HTTPStatus, Receipt: r.Receipt,
+		Digest: r.Digest, Src: r.Src, Facts: r.Facts, Grade: r.Grade, Readback: r.Readback, ReadAt: r.ReadAt,
+		IndexedAt: r.IndexedAt, ReplayedAt: r.ReplayedAt, ConfirmedAt: r.ConfirmedAt, Absent: r.Absent, AbsentAt: r.AbsentAt,
 		Owner: r.Owner, LeaseUntil: r.LeaseUntil,
 	}
 }
 
 func outboxRow(i wayback.Item) catalog.OutboxRow {
 	return catalog.OutboxRow{
-		ID: i.ID, Source: i.Source, URL: i.URL, N: i.LookN, Cause: i.Cause, Created: i.Created, NeedsBrowser: i.NeedsBrowser,
-		State: string(i.State), Open: i.State.Open(), JobID: i.JobID, Attempts: i.Attempts, Waits: i.Waits, NextAt: i.NextAt, Reused: i.Reused,
+		ID: i.ID, Source: i.Source, URL: i.URL, N: i.LookN, Cause: i.Cause, Created: i.Created, Priority: i.Priority, NeedsBrowser: i.NeedsBrowser,
+		State: string(i.State), Work: catalog.OutboxWork(i.State.Work()), JobID: i.JobID, Attempts: i.Attempts, Waits: i.Waits, NextAt: i.NextAt, Reused: i.Reused,
 		LastClass: string(i.LastClass), LastCode: i.LastCode, LastError: i.LastError,
 		SubmittedAt: i.SubmittedAt, AcceptedAt: i.AcceptedAt, ReportedAt: i.ReportedAt,
 		Snapshot: i.Snapshot, OriginalURL: i.OriginalURL, HTTPStatus: i.HTTPStatus, Receipt: i.Receipt,
+		Digest: i.Digest, Src: i.Src, Facts: i.Facts, Grade: i.Grade, Readback: i.Readback, ReadAt: i.ReadAt,
+		IndexedAt: i.IndexedAt, ReplayedAt: i.ReplayedAt, ConfirmedAt: i.ConfirmedAt, Absent: i.Absent, AbsentAt: i.AbsentAt,
 		Owner: i.Owner, LeaseUntil: i.LeaseUntil,
 	}
 }
@@ -197,7 +202,7 @@ func waybackReport(ctx context.Context, c *config, db *catalog.DB) (*waybackStat
 	for _, info := range wayback.States() {
 		s.States[string(info.State)] = counts.States[string(info.State)]
 	}
-	s.Waiting = counts.States[string(wayback.StateWaiting)] + counts.States[string(wayback.StateSubmitting)]
+	s.Waiting = counts.States[string(wayback.StateWaiting)] + counts.States[string(wayback.StateSubmitted)]
 	s.NextAction = timeOrNull(counts.NextAt)
 	return s, nil
 }

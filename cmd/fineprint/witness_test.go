@@ -50,7 +50,7 @@ func startWitness(t *testing.T, p *program, args ...string) *witnessProcess {
 	t.Helper()
 	// Not of p.command: the context of a test ends before its clean-up.
 	cmd := exec.Command("fineprint", append([]string{"--json", "witness", "--listen", "127.0.0.1:0"}, args...)...)
-	cmd.Dir, cmd.Env = p.dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, "TMPDIR=" + p.dir}
+	cmd.Dir, cmd.Env = p.dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, "TMPDIR=" + p.dir, raceEnv}
 	stdout, w := &firstLine{line: make(chan string, 1)}, &witnessProcess{stderr: &firstLine{line: make(chan string, 1)}}
 	cmd.Stdout, cmd.Stderr = stdout, w.stderr
 	must(t, cmd.Start())

@@ -4,8 +4,8 @@
 # TSA-ROOTS: PEM file, roots of timestamp authorities. Neither may come from here.
 # Ends with 0: all true, 1: something is false, 4: something could not be checked.
 # Needs openssl 3, sha256sum (or shasum), gunzip and awk. What it leaves out, and
-# fineprint-verify does: handshake proof, consistency, time, what leaf, manifest
-# and the numbers of looks say.
+# fineprint-verify does: handshake proof, consistency, time, wayback/, what leaf,
+# manifest and the numbers of looks say.
 set -u; LC_ALL=C; export LC_ALL; code=0
 say() { echo "$1	$2"; case $1 in false) code=1 ;; unknown) [ $code = 1 ] || code=4 ;; esac; }
 stop() { echo "unknown	$1"; exit 4; }

@@ -74,9 +74,9 @@ func (s *Server) AddCapture(list ...Capture) {
 	}
 }
 
-// Spoil lets captures that exist go wrong as a fault of a submit would: Vanished
-// (after Delay), NotIndexed, NotKept, AlteredBytes. It concerns all captures of
-// an address if timestamp is empty, and returns how many.
+// Spoil lets captures that exist go wrong as a fault of a submit would: all the
+// kinds of captures. It concerns all captures of an address if timestamp is
+// empty, and returns how many.
 func (s *Server) Spoil(address, timestamp string, f Fault) int {
 	s.settle()
 	s.mu.Lock()
@@ -85,6 +85,13 @@ func (s *Server) Spoil(address, timestamp string, f Fault) int {
 	for _, c := range s.captures[URLKey(address)] {
 		if c.URL == address && (timestamp == "" || c.Timestamp == timestamp) {
 			s.mark(c, f, time.Now())
+			if c.Revisit && len(c.Body) == 0 {
+				c.Body = s.bodies[c.Digest]
+			}
+			if s.rewrite(c, f) && f.Kind != OddDigest {
+				c.Digest = digest(c.Body)
+				s.bodies[c.Digest] = c.Body
+			}
 			n++
 		}
 	}

@@ -1,6 +1,7 @@
 package waybacktest
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -42,8 +43,11 @@ const (
 // The kinds of jobs. All but Forgotten concern submits only.
 const (
 	// Forgotten answers questions about jobs with "pending", for ever with
-	// Times < 0. On a submit it makes the new job one that never ends.
+	// Times < 0. On a submit it makes the new job one that is pending for ever,
+	// although it captures the page.
 	Forgotten Kind = "forgotten"
+	// Stuck makes the new job one that never ends and captures nothing.
+	Stuck Kind = "stuck"
 	// Delayed makes the new job start after Fault.Delay, and says so.
 	Delayed Kind = "delayed"
 	// JobError makes the new job end with Fault.Code.
@@ -120,7 +124,7 @@ func kindOps(k Kind) []string {
 	switch k {
 	case Forgotten:
 		return []string{opSubmit, opStatus}
-	case Delayed, JobError, JobErrorCaptured, PartialSuccess, OtherURL, WrongTime, NotIndexed, NotKept,
+	case Stuck, Delayed, JobError, JobErrorCaptured, PartialSuccess, OtherURL, WrongTime, NotIndexed, NotKept,
 		Vanished, AlteredWords, AlteredNonce, BlockPage, OddDigest:
 		return []string{opSubmit}
 	case AlteredBytes:
@@ -138,7 +142,7 @@ func kindOps(k Kind) []string {
 // concerns tells whether a request can meet a fault.
 func (f *Fault) concerns(c *call) bool {
 	ops := kindOps(f.Kind)
-	return (ops == nil || slices.Contains(ops, c.op)) && (f.URL == "" || f.URL == c.url) &&
+	return (ops == nil || slices.Contains(ops, c.op)) && (f.URL == "" || sameAddress(f.URL, c.url)) &&
 		(f.On == "" || f.On == c.op || f.On == "read" && slices.Contains(readOps, c.op))
 }
 
@@ -165,11 +169,7 @@ func (s *Server) Heal() {
 func (s *Server) Met() map[Kind]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	met := make(map[Kind]int)
-	for k, n := range s.met {
-		met[k] = n
-	}
-	return met
+	return maps.Clone(s.met)
 }
 
 // fault takes the next fault for a request; the zero Fault if there is none.

@@ -103,22 +103,24 @@ func (s *Server) answer(r *http.Request, c *call) reply {
 
 // read names what a request asks for.
 func (s *Server) read(r *http.Request) *call {
-	c := &call{op: opOther, query: r.URL.Query(), authorized: s.authorized(r)}
+	c := &call{op: opOther, authorized: s.authorized(r)}
 	p := strings.TrimSuffix(r.URL.Path, "/")
 	get := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
 	case r.Method == http.MethodPost && p == "/save":
 		c.op = opSubmit
 	case get && p == "/save/status/user":
-		c.op = opUser
+		c.op, c.query = opUser, r.URL.Query()
 	case get && p == "/save/status/system":
 		c.op = opSystem
 	case r.Method == http.MethodPost && p == "/save/status", get && strings.HasPrefix(p, "/save/status/"):
 		c.op = opStatus
 	case get && (p == "/cdx/search/cdx" || p == "/cdx/search"):
-		c.op, c.url = opIndex, c.query.Get("url")
+		c.op, c.query = opIndex, r.URL.Query()
+		c.url = c.query.Get("url")
 	case get && p == "/wayback/available":
-		c.op, c.url, c.stamp = opAvailability, c.query.Get("url"), c.query.Get("timestamp")
+		c.op, c.query = opAvailability, r.URL.Query()
+		c.url, c.stamp = c.query.Get("url"), c.query.Get("timestamp")
 	case get && strings.HasPrefix(p, "/web/"):
 		c.readWeb(r)
 	}
@@ -137,7 +139,7 @@ func (c *call) readWeb(r *http.Request) {
 		form, target, _ := strings.Cut(form, "/")
 		c.op, c.form, c.url = opTimeMap, form, target+query
 		if target == "" {
-			c.url = c.query.Get("url")
+			c.url = r.URL.Query().Get("url")
 		}
 		return
 	}

@@ -104,7 +104,7 @@ func (s *Server) finish(j *job) {
 	}
 	at := s.freeTime(j)
 	j.stamp = stamp(at)
-	if j.failed && j.fault.Kind != JobErrorCaptured {
+	if j.failed && j.fault.Kind != JobErrorCaptured || j.fault.Kind == Stuck {
 		return
 	}
 	for _, v := range visits {
@@ -186,7 +186,7 @@ func (s *Server) keep(j *job, v visit, at time.Time) {
 	}
 	if sum := digest(c.Body); c.Digest == "" && len(c.Body) > 0 {
 		c.Revisit = slices.ContainsFunc(s.captures[URLKey(v.url)], func(old *capture) bool {
-			return old.Digest == sum && !old.Revisit && old.JobID != ""
+			return old.Digest == sum && old.JobID != ""
 		})
 	}
 	s.store(c)

@@ -72,18 +72,20 @@ func (s *Server) Limits() Limits {
 //	user-agent         none, or that of a library
 //	parameter          a parameter of a submit that the document warns of
 //	redirect-followed  a redirect of the read side was followed
+//	all-per-minute     so many requests that connections are refused
 //	retry-after        asked again before the time that a Retry-After told
 //	polling            a job's status was asked for more than 20 times after
 //	                   its window had ended
-//	refused            tried again and again while connections were refused: more
-//	                   than three times, or later than a minute after the first
+//	refused            a dialer tried again and again while connections were
+//	                   refused: more than three times, or later than a minute
+//	                   after the first; see [Server.Refusing]
 func (s *Server) Breaches() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.breaches)
 }
 
-// kinds names the rate that counts an operation.
+// rateOf names the rate that counts an operation.
 func rateOf(op string) string {
 	switch op {
 	case opSubmit:
@@ -115,13 +117,8 @@ func (s *Server) rate(kind string) int {
 	since := now.Add(-s.scaled(time.Minute))
 	times := append(s.recent[kind], now)
 	i := slices.IndexFunc(times, func(t time.Time) bool { return t.After(since) })
-	if i > len(times)/2 {
-		times = slices.Clone(times[i:]) // the old ones would stay in memory
-	} else {
-		times = times[i:]
-	}
-	s.recent[kind] = times
-	return len(times)
+	s.recent[kind] = times[i:]
+	return len(times) - i
 }
 
 // checkRules counts what a request breaks besides its rate. s.mu is held.
@@ -138,7 +135,7 @@ func (s *Server) checkRules(r *http.Request, c *call) {
 	if c.op == opSubmit {
 		s.checkParameters(r.PostForm)
 	}
-	if time.Now().Before(s.retryAt[c.op]) {
+	if h, now := s.retryAt[c.op], time.Now(); now.After(h.from) && now.Before(h.until) {
 		s.breaches["retry-after"]++
 	}
 	s.checkRedirect(r)
@@ -147,11 +144,12 @@ func (s *Server) checkRules(r *http.Request, c *call) {
 // checkRedirect counts a redirect that was followed: a library says where it
 // comes from, or asks at once, on the same connection. s.mu is held.
 func (s *Server) checkRedirect(r *http.Request) {
-	last := s.redirected
-	s.redirected = redirect{}
-	if last.to == "" || last.to != r.URL.RequestURI() {
+	to := r.URL.RequestURI()
+	last, ok := s.redirects[to]
+	if !ok {
 		return
 	}
+	delete(s.redirects, to)
 	soon := time.Since(last.at) <= s.scaled(followedWithin) && last.remote == r.RemoteAddr
 	if r.Referer() != "" || soon {
 		s.breaches["redirect-followed"]++
@@ -161,11 +159,21 @@ func (s *Server) checkRedirect(r *http.Request) {
 // followedWithin is shorter than the pause of a paced client.
 const followedWithin = 250 * time.Millisecond
 
-// redirect is the last redirect that was answered.
+// redirect is a redirect that was answered.
 type redirect struct {
-	to, remote string
-	at         time.Time
+	remote string
+	at     time.Time
 }
+
+// maxRedirectsKept bounds the redirects that are remembered.
+const maxRedirectsKept = 1000
+
+// held is the time in which a Retry-After lets nothing come. It begins a little
+// later than the answer, since other requests may be on their way.
+type held struct{ from, until time.Time }
+
+// heldGrace is that little; it is never scaled to less than a hundredth.
+const heldGrace = 5 * time.Second
 
 // enter takes a place among the replays at the same time; leave gives it back.
 // over tells that there were too many. s.mu is held.

@@ -60,23 +60,31 @@ func (s *Server) serve(srv *http.Server, d *door) {
 		if srv.Serve(l) == http.ErrServerClosed {
 			return
 		}
-		for { // another program may have taken the port for a moment
-			s.mu.Lock()
-			left := max(time.Until(s.refuseUntil), time.Millisecond)
-			s.mu.Unlock()
-			select {
-			case <-d.shut:
-				return
-			case <-time.After(left):
+		if !s.reopen(d, address) {
+			return
+		}
+	}
+}
+
+// reopen opens a door when connections are not refused any more; false if it was
+// shut. It tries until it can: another program may have the port for a moment.
+func (s *Server) reopen(d *door, address string) bool {
+	for {
+		s.mu.Lock()
+		left := time.Until(s.refuseUntil)
+		s.mu.Unlock()
+		if left <= 0 {
+			if l, err := net.Listen("tcp", address); err == nil {
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				d.listener = l
+				return true
 			}
-			l, err := net.Listen("tcp", address)
-			if err != nil {
-				continue
-			}
-			d.mu.Lock()
-			d.listener = l
-			d.mu.Unlock()
-			break
+		}
+		select {
+		case <-d.shut:
+			return false
+		case <-time.After(max(left, time.Millisecond)):
 		}
 	}
 }
@@ -99,18 +107,15 @@ func (s *Server) refuse(d time.Duration) {
 	}
 }
 
-// Refusing tells whether connections are refused now; for a dialer that a test
-// brings along. It counts as an attempt.
-func (s *Server) Refusing() bool { return s.refusing() }
-
-// refusing counts an attempt while connections are refused.
-func (s *Server) refusing() bool {
+// Refusing tells whether connections are refused now. A dialer that a test brings
+// along asks it, and then refuses: it counts as an attempt.
+func (s *Server) Refusing() bool {
+	if !s.refusing() {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if !now.Before(s.refuseUntil) {
-		return false
-	}
 	if s.refusals++; s.refusals == 1 {
 		s.firstRefused = now
 	}
@@ -120,10 +125,18 @@ func (s *Server) refusing() bool {
 	return true
 }
 
+// refusing tells whether connections are refused now.
+func (s *Server) refusing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Before(s.refuseUntil)
+}
+
 // checkLoad refuses connections after too many requests of any kind in a
 // minute, see Config.RefuseAfter. s.mu is held.
 func (s *Server) checkLoad() {
 	if s.cfg.RefuseAfter > 0 && s.rate("all") > s.cfg.RefuseAfter {
+		s.breaches["all-per-minute"]++
 		delay := s.cfg.RefuseFor
 		if delay <= 0 {
 			delay = refusedFor

@@ -17,10 +17,10 @@ func PassingFaults() []Fault {
 		{Kind: HTML}, {Kind: Reset}, {Kind: Lost}, {Kind: Truncated},
 		{Kind: Slow, Delay: 50 * time.Second}, {Kind: Slow, Delay: 90 * time.Second}, {Kind: Dripping, Delay: 20 * time.Second},
 		{Kind: WrongClock, Delay: 7 * time.Hour}, {Kind: WrongClock, Delay: -7 * time.Hour},
-		{Kind: UnknownFields},
+		{Kind: UnknownFields}, {Kind: Refused},
 	}
 	list = append(list,
-		Fault{Kind: Forgotten, On: opSubmit}, Fault{Kind: Forgotten, On: opStatus},
+		Fault{Kind: Forgotten, On: opSubmit}, Fault{Kind: Forgotten, On: opStatus}, Fault{Kind: Stuck, On: opSubmit},
 		Fault{Kind: Delayed, On: opSubmit, Delay: 3 * time.Hour},
 		Fault{Kind: JobError, On: opSubmit, Message: "Job failed"},
 		Fault{Kind: JobError, On: opSubmit, Code: "error:proxy-error", Message: "x"},

@@ -117,9 +117,9 @@ func ranged(a reply, value string) reply {
 	if n, err := strconv.Atoi(last); err == nil {
 		to = min(to, n)
 	}
-	if from > to {
-		a.status, a.body = http.StatusRequestedRangeNotSatisfiable, nil
+	if from < 0 || from > to {
 		a.header.Set("Content-Range", fmt.Sprintf("bytes */%d", len(a.body)))
+		a.status, a.body, a.chunked = http.StatusRequestedRangeNotSatisfiable, nil, false
 		return a
 	}
 	a.header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to, len(a.body)))
@@ -142,10 +142,11 @@ func exact(list []*capture, ts, address string) *capture {
 // closest returns the capture whose time is closest to digits of a moment; nil
 // if there are none.
 func closest(list []*capture, digits string) *capture {
-	want := moment(digits)
+	want := moment(digits).Unix()
+	away := func(c *capture) int64 { return max(want-c.at.Unix(), c.at.Unix()-want) }
 	var best *capture
 	for _, c := range list {
-		if best == nil || c.at.Sub(want).Abs() < best.at.Sub(want).Abs() {
+		if best == nil || away(c) < away(best) {
 			best = c
 		}
 	}

@@ -134,6 +134,9 @@ func (s *Server) after(w http.ResponseWriter, r *http.Request, c *call, a reply)
 	case StatusAfter:
 		a = f.page()
 	case Truncated, Dripping:
+		if len(a.body) == 0 {
+			panic(http.ErrAbortHandler) // there is no middle
+		}
 		a.head(w)
 		w.Write(a.body[:len(a.body)/2])
 		http.NewResponseController(w).Flush()
@@ -177,7 +180,7 @@ func (s *Server) retryAfter(w http.ResponseWriter, c *call) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.retryAt[c.op] = time.Now().Add(s.scaled(d))
+		s.retryAt[c.op] = held{from: time.Now().Add(max(s.scaled(heldGrace), heldGrace/100)), until: time.Now().Add(s.scaled(d))}
 	}
 }
 
@@ -191,7 +194,10 @@ func (s *Server) noteRedirect(r *http.Request, a reply) {
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.redirected = redirect{to: rest[i:], remote: r.RemoteAddr, at: time.Now()}
+		if len(s.redirects) > maxRedirectsKept {
+			clear(s.redirects)
+		}
+		s.redirects[rest[i:]] = redirect{remote: r.RemoteAddr, at: time.Now()}
 	}
 }
 

@@ -116,7 +116,7 @@ func (s *Server) status(id string, fault Fault) object {
 		}
 		return pending
 	}
-	if !j.settled || j.fault.Kind == Forgotten || fault.Kind == Forgotten {
+	if !j.settled || j.fault.Kind == Forgotten || j.fault.Kind == Stuck || fault.Kind == Forgotten {
 		return pending
 	}
 	if j.failed {

@@ -50,7 +50,7 @@ type Config struct {
 	// too. See wayback.Limits.TimeScale.
 	TimeScale float64
 	// Fetch returns the page that a capture holds, FetchPage the same with its
-	// headers (it is used if both are set); an empty page with status 200 if both
+	// headers (it is used if both are set), see [FetchFrom]; an empty page with status 200 if both
 	// are nil. A status of 400 or more ends the job in an error, a redirect is
 	// followed three times. It is called once for a capture, without locks held,
 	// when the first request after the job's end comes.
@@ -68,7 +68,7 @@ type Request struct {
 	Path       string
 	URL        string      // the address that it is about: of a submit, a query or a replay
 	Timestamp  string      // of a replay: its digits
-	Query      url.Values  // behind the path
+	Query      url.Values  // of an index, availability or user request
 	Form       url.Values  // of a POST
 	Header     http.Header // Authorization is reduced to its scheme
 	Authorized bool
@@ -105,9 +105,9 @@ type Server struct {
 	bodies   map[string][]byte     // by digest
 
 	recent       map[string][]time.Time // times of the last minute, by rate
-	retryAt      map[string]time.Time   // by operation: what Retry-After told
+	retryAt      map[string]held        // by operation: what Retry-After told
 	replaying    int
-	redirected   redirect
+	redirects    map[string]redirect // by path and query of Location
 	doors        []*door
 	refuseUntil  time.Time
 	firstRefused time.Time
@@ -143,7 +143,7 @@ func New(cfg Config) *Server {
 		met: make(map[Kind]int), submits: make(map[string]int), breaches: make(map[string]int),
 		jobs: make(map[string]*job), last: make(map[string]*job), dayOf: make(map[string]int),
 		captures: make(map[string][]*capture), bodies: make(map[string][]byte),
-		recent: make(map[string][]time.Time), retryAt: make(map[string]time.Time)}
+		recent: make(map[string][]time.Time), retryAt: make(map[string]held), redirects: make(map[string]redirect)}
 }
 
 // SetClock sets how far the service's clock is off from now on.

@@ -29,14 +29,15 @@ func (s *Server) mark(c *capture, f Fault, from time.Time) {
 }
 
 // rewrite applies the faults that concern what a capture holds. The digest is
-// that of the new body. s.mu is held.
-func (s *Server) rewrite(c *capture, f Fault) {
+// that of the new body. s.mu is held. false if
+// the fault is of another kind.
+func (s *Server) rewrite(c *capture, f Fault) bool {
 	s.serial++
 	switch f.Kind {
 	case AlteredWords:
 		if f.Body != "" {
 			c.recode(func([]byte) []byte { return []byte(f.Body) })
-			return
+			return true
 		}
 		c.recode(func(b []byte) []byte {
 			return insert(b, "</p>", "\n<p>Other words stand here: we may change these terms at any time and without telling you.</p>\n")
@@ -62,7 +63,10 @@ func (s *Server) rewrite(c *capture, f Fault) {
 		if f.Body != "" {
 			c.Digest = f.Body
 		}
+	default:
+		return false
 	}
+	return true
 }
 
 // recode changes a body under its content coding.

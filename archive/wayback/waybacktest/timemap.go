@@ -129,7 +129,7 @@ func (s *Server) available(r *http.Request, c *call) reply {
 	snapshots := object{}
 	list := slices.DeleteFunc(s.replays(c.url), func(m *capture) bool { return !m.inIndex(time.Now()) })
 	if m := closest(list, cmp.Or(c.stamp, "99991231")); m != nil && c.fault.Kind != Missing {
-		snapshots["closest"] = object{"available": true, "url": strings.Replace(m.address(s.base(r), ""), "https:", "http:", 1),
+		snapshots["closest"] = object{"available": true, "url": m.address("http:"+s.base(r)[strings.Index(s.base(r), "//"):], ""),
 			"timestamp": m.Timestamp, "status": m.row()[4]}
 	}
 	answer := object{"url": c.url, "archived_snapshots": snapshots}

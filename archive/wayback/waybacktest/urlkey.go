@@ -1,6 +1,7 @@
 package waybacktest
 
 import (
+	"fmt"
 	"net"
 	"net/url"
 	"slices"
@@ -35,9 +36,32 @@ func URLKey(address string) string {
 	if u.RawQuery == "" {
 		return host + ")" + p
 	}
-	parameters := strings.Split(strings.ToLower(u.RawQuery), "&")
+	parameters := strings.Split(strings.ToLower(escape(u.RawQuery)), "&")
 	slices.Sort(parameters)
 	return host + ")" + p + "?" + strings.Join(parameters, "&")
+}
+
+// escape escapes the bytes outside ASCII.
+func escape(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if s[i] < 0x80 {
+			b.WriteByte(s[i])
+		} else {
+			fmt.Fprintf(&b, "%%%02X", s[i])
+		}
+	}
+	return b.String()
+}
+
+// sameAddress tells whether two addresses differ in their escapes only.
+func sameAddress(a, b string) bool {
+	if a == b {
+		return true
+	}
+	plainA, errA := url.PathUnescape(a)
+	plainB, errB := url.PathUnescape(b)
+	return errA == nil && errB == nil && plainA == plainB
 }
 
 // withScheme makes a whole address of what users type, and of one whose second

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/fineprint-archive/fineprint/archive"
+	"github.com/fineprint-archive/fineprint/archive/wayback"
+)
+
+// waybackSession is an archive opened to keep answers of the Wayback Machine. Its
+// spool is not that of crawl, so that neither waits for the other; and it is the
+// only process at the catalog that speaks to the Archive.
+type waybackSession struct {
+	*session
+	client   *wayback.Client
+	observer *archive.Observer
+	end      func() error
+}
+
+// waybackSpool is the spool of the wayback commands.
+func waybackSpool(c *config) string { return c.Spool + "-wayback" }
+
+// errOthers says that another process speaks to the Archive.
+var errOthers = errors.New("another process speaks to the Wayback Machine for this archive, and its limits are for all of them: wait until it has ended")
+
+// openWayback opens the archive for a command that asks the Wayback Machine. It is
+// errOthers while another process does.
+func (a *app) openWayback(ctx context.Context, c *config) (_ *waybackSession, err error) {
+	own := *c
+	own.Spool = waybackSpool(c)
+	var closers []func() error
+	w := &waybackSession{}
+	w.end = func() error {
+		var errs []error
+		for i := len(closers) - 1; i >= 0; i-- {
+			errs = append(errs, closers[i]())
+		}
+		return errors.Join(errs...)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.end())
+		}
+	}()
+	db, err := a.openCatalog(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, db.Close)
+	release, alone, err := db.LockOutbox(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !alone {
+		return nil, errOthers
+	}
+	closers = append(closers, release)
+	if w.session, err = a.openSession(ctx, &own); err != nil {
+		return nil, err
+	}
+	closers = append(closers, w.session.close)
+	client, observer, done, err := a.newObserver(w.session)
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, func() error { done(); return nil })
+	w.client, w.observer = client, observer
+	return w, nil
+}
+
+// seal brings what was kept into the archive and has the log anchored.
+func (w *waybackSession) seal(ctx context.Context, a *app) ([]archive.Sealed, error) {
+	ctx = context.WithoutCancel(ctx)
+	sealed, err := w.arch.Seal(ctx)
+	if err == nil && len(sealed) > 0 {
+		_, err = a.anchorRun(ctx, w.session)
+	}
+	return sealed, err
+}
+
+// newObserver makes the client of the Wayback Machine and what keeps its answers in
+// an open archive. done ends its connections.
+func (a *app) newObserver(s *session) (client *wayback.Client, observer *archive.Observer, done func(), err error) {
+	if client, err = a.newWaybackClient(s.cfg); err != nil {
+		return nil, nil, nil, err
+	}
+	wire, done, err := newWaybackWire(s.cfg, s.arch.AnchoredSum)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	observer, err = archive.NewObserver(archive.ObserverConfig{Archive: s.arch, Client: client, Wire: wire, Logger: a.logger()})
+	return client, observer, done, err
+}
