@@ -63,7 +63,9 @@ func (w *archivedWalk) read() (readings, error) {
 			return nil, err
 		}
 		for _, m := range mementos {
-			if m.Facts.Replay == warc.FactAbsent {
+			if had, err := w.had(m); err != nil {
+				return nil, err
+			} else if !had {
 				continue
 			}
 			r, ok := before[place{i, m.Look}]
@@ -79,6 +81,15 @@ func (w *archivedWalk) read() (readings, error) {
 		}
 	}
 	return all, nil
+}
+
+// had reports whether a look brought a body in.
+func (w *archivedWalk) had(m catalog.MementoRow) (bool, error) {
+	if m.Facts.Replay != "" {
+		return m.Facts.Replay != warc.FactAbsent, nil
+	}
+	look, ok, err := w.cfg.Catalog.LookByID(w.ctx, m.Look)
+	return ok && look.Result == warc.Captured, err
 }
 
 // readOne reads an imported capture by the rules of a part.

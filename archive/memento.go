@@ -115,6 +115,9 @@ func (l *mementoLook) Record(ctx context.Context, req *http.Request) (*wayback.A
 		return nil, &wayback.KeepError{Err: err}
 	}
 	l.note(ex, stored)
+	if ex.Truncated == warc.TruncatedLength || ex.DecodedSize > maxReplay {
+		return nil, wayback.ErrTooLong
+	}
 	resp, err := x.Response(maxReplay)
 	if err != nil {
 		return nil, err

@@ -71,6 +71,11 @@ func (l *mementoLook) readBack(ctx context.Context, stamp, address string, out *
 			break
 		}
 	}
+	return l.replay(ctx, stamp, address, out)
+}
+
+// replay asks for the raw replay, and compares it with the index.
+func (l *mementoLook) replay(ctx context.Context, stamp, address string, out *wayback.Reading) error {
 	l.kind = warc.KindPage
 	replay, err := l.cfg.Client.Replay(ctx, stamp, address, l)
 	if err != nil {
@@ -206,7 +211,7 @@ func (l *mementoLook) variant(ctx context.Context, p documentPart, theirs Readin
 		return "", err
 	}
 	switch step.Outcome {
-	case terms.Unchanged, terms.LinksOnly, terms.VolatileOnly, terms.KnownVariant, terms.Reverted:
+	case terms.Unchanged, terms.LinksOnly, terms.VolatileOnly, terms.KnownVariant, terms.Reverted, terms.Changed: // the last one: a look of ours saw it once
 		return warc.FactVariant, nil
 	}
 	return warc.FactDifferent, nil

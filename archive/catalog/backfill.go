@@ -104,8 +104,11 @@ func (db *DB) ImportPlan(ctx context.Context, source string) (ImportPlan, bool, 
 	return p, ok, wrap("look up import plan of "+source, db.redact(err))
 }
 
-// imported selects the mementos of a source that brought a body in.
-const imported = "FROM mementos WHERE source = $1 AND purpose = 'import' AND facts NOT LIKE '%\"replay\":\"absent\"%'"
+// imported selects the mementos of a source that brought a body in: their facts say
+// so, or the body could not be compared and came whole. Looks that got no answer
+// have no facts.
+const imported = `FROM mementos WHERE source = $1 AND purpose = 'import' AND facts NOT LIKE '%"replay":"absent"%'
+	AND (facts LIKE '%"replay":%' OR EXISTS (SELECT 1 FROM looks l WHERE l.id = mementos.look AND l.result = 'captured'))`
 
 // SettleImports notes which bodies of a source were brought in, by the looks that
 // did so, whoever made them: a process that was killed before it could note it,

@@ -43,8 +43,10 @@ func looksUntilKilled(db *catalog.DB, sources string) {
 				}
 				lines <- fmt.Sprintf("begun %s %d", source, b.N)
 				l := captured(source, b.N, now, fmt.Sprint(source, b.N))
-				err = db.FinishLook(ctx, catalog.Finish{Look: l, Records: []catalog.RecordRow{recordOf(l)}, NextAt: now.Add(time.Hour), Attempt: int(b.N),
-					Outbox: &catalog.OutboxNew{Source: source, N: b.N, URL: l.URL, Cause: "different", At: now}})
+				err = db.FinishLook(ctx, catalog.Finish{Look: l, Records: []catalog.RecordRow{recordOf(l)}, NextAt: now.Add(time.Hour), Attempt: int(b.N)})
+				if err == nil {
+					err = db.AddOutbox(ctx, catalog.OutboxNew{Source: source, N: b.N, URL: l.URL, Cause: "different", At: now})
+				}
 				if err != nil {
 					lines <- "error " + err.Error()
 					return

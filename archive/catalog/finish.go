@@ -21,8 +21,6 @@ type Finish struct {
 	Attempt    int       // how often the source failed in a row, kept for the caller
 	Retry      bool      // NextAt is a retry within the look's run: the run still wants the source. Else no run does
 	Requisites bool      // requisites were visited in this look
-
-	Outbox *OutboxNew // nil if nobody is told
 }
 
 // FinishLook does what FinishLooks does, for one look.
@@ -31,8 +29,8 @@ func (db *DB) FinishLook(ctx context.Context, f Finish) error {
 }
 
 // FinishLooks enters in one transaction, in the given order, that looks are
-// done: each becomes spooled, its source gets its next visit, its records can be
-// referred to, and who is told stands in the outbox. Finishing a look that is
+// done: each becomes spooled, its source gets its next visit, and its records can
+// be referred to. Finishing a look that is
 // finished does nothing; one that never was begun here (its catalog was lost) is
 // entered whole, with its source if need be. If another look has the number of
 // one of them the error names it, and nothing of the list is done.
@@ -82,14 +80,6 @@ func finishLooks(ctx context.Context, tx *Tx, list []Finish) error {
 	}
 	if err := insertDeclarations(ctx, tx, declarations); err != nil {
 		return fmt.Errorf("enter declarations: %w", err)
-	}
-	for _, f := range fresh {
-		if f.Outbox == nil {
-			continue
-		}
-		if err := insertOutbox(ctx, tx, f.Outbox); err != nil {
-			return fmt.Errorf("enter into outbox: %w", err)
-		}
 	}
 	return nil
 }

@@ -28,8 +28,7 @@ func batch(t *testing.T, db *catalog.DB, sources ...string) []catalog.Finish {
 		at := noon.Add(time.Duration(i) * time.Minute)
 		l := captured(source, begin(t, db, source, at).N, at, source)
 		out = append(out, catalog.Finish{Look: l, Records: []catalog.RecordRow{recordOf(l)}, NextAt: at.Add(time.Hour),
-			Declarations: []catalog.DeclarationRow{{SHA256: l.Declaration, WARC: "a.warc.gz", RecordID: "urn:decl:" + source}},
-			Outbox:       &catalog.OutboxNew{Source: source, N: l.N, URL: l.URL, Cause: "first", At: at}})
+			Declarations: []catalog.DeclarationRow{{SHA256: l.Declaration, WARC: "a.warc.gz", RecordID: "urn:decl:" + source}}})
 	}
 	return out
 }
@@ -43,7 +42,6 @@ func TestFinishLooks(t *testing.T) {
 		looks := batch(t, db, "s0", "s1", "s0")
 		lost := looks[1]
 		lost.Look = captured("lost", 4, noon.Add(time.Hour), "lost") // never begun here
-		lost.Outbox = nil
 		must(t, db.FinishLook(ctx, looks[1]))
 		// One is finished already, one stands there twice.
 		must(t, db.FinishLooks(ctx, append(looks, looks[0], lost)))
@@ -64,9 +62,6 @@ func TestFinishLooks(t *testing.T) {
 			}
 			if ok, err := db.DeclarationStored(ctx, l.Declaration, "a.warc.gz"); !ok || err != nil {
 				t.Errorf("declaration of %s: %v, %v, want found", l.Source, ok, err)
-			}
-			if row, ok, err := db.LastOutbox(ctx, l.Source); !ok || err != nil || row.Source != l.Source {
-				t.Errorf("outbox of %s: %v, %v, want a row", l.Source, ok, err)
 			}
 		}
 	})

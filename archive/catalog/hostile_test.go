@@ -56,8 +56,8 @@ func TestHostileText(t *testing.T) {
 				l := captured(id, b.N, noon, text.in)
 				l.URL, l.FinalURL, l.Error, l.Detail, l.MIME, l.ETag, l.LastModified, l.SameAs = text.in, text.in, text.in, text.in, text.in, text.in, text.in, text.in
 				l.AcceptLanguage, l.Vantage = text.in, text.in
-				must(t, db.FinishLook(ctx, catalog.Finish{Look: l, Records: []catalog.RecordRow{recordOf(l)}, NextAt: noon,
-					Outbox: &catalog.OutboxNew{Source: id, N: b.N, URL: text.in, Cause: text.in, At: noon}}))
+				must(t, db.FinishLook(ctx, catalog.Finish{Look: l, Records: []catalog.RecordRow{recordOf(l)}, NextAt: noon}))
+				must(t, db.AddOutbox(ctx, catalog.OutboxNew{Source: id, N: b.N, URL: text.in, Cause: text.in, At: noon}))
 
 				want := l
 				w := text.want

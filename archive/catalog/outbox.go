@@ -216,24 +216,28 @@ type claimQueries struct {
 	take   string // likewise, and $3 until: leases it
 	free   string // $1 owner: when the next row without a lease is due
 	leased string // $1 owner: when the next leased one is
+	first  string // the row that is due first, leased or not
 }
 
 // claims are the statements by kind of work.
 var claims = map[OutboxWork]claimQueries{
-	OutboxSubmit: claimOf("1", "urgency, created, id"),
-	OutboxRead:   claimOf("2", "next_at, id"),
+	// An expression, so that the rows are taken in their order from its index: by
+	// default SQLite takes all that are due from another one, and sorts them.
+	OutboxSubmit: claimOf("1", "next_at || ''", "urgency, created, id"),
+	OutboxRead:   claimOf("2", "next_at", "next_at, id"),
 }
 
-func claimOf(work, order string) claimQueries {
+func claimOf(work, due, order string) claimQueries {
 	// The condition of the choice is repeated outside it: on PostgreSQL another
 	// process may have taken the row since.
-	free := "work = " + work + " AND next_at <= $1 AND (lease_until <= $1 OR lease_owner = $2)"
+	free := "work = " + work + " AND " + due + " <= $1 AND (lease_until <= $1 OR lease_owner = $2)"
 	choose := "SELECT id FROM outbox WHERE " + free + " ORDER BY " + order + " LIMIT 1"
 	return claimQueries{
 		choose: choose,
 		take:   "UPDATE outbox SET lease_owner = $2, lease_until = $3 WHERE id = (" + choose + ") AND " + free + " RETURNING " + outboxColumns,
 		free:   "SELECT next_at FROM outbox WHERE work = " + work + " AND (lease_until = '' OR lease_owner = $1) ORDER BY next_at LIMIT 1",
 		leased: "SELECT COALESCE(MIN(CASE WHEN lease_until > next_at THEN lease_until ELSE next_at END), '') FROM outbox WHERE work = " + work + " AND lease_until <> '' AND lease_owner <> $1",
+		first:  "SELECT " + outboxColumns + " FROM outbox WHERE work = " + work + " ORDER BY next_at LIMIT 1",
 	}
 }
 

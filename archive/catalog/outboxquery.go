@@ -58,15 +58,14 @@ func (db *DB) OutboxStats(ctx context.Context) (OutboxStats, error) {
 
 const (
 	outboxStates = "SELECT state, work, COUNT(*), MIN(created) FROM outbox GROUP BY state, work"
-	outboxNext   = "SELECT " + outboxColumns + " FROM outbox WHERE work = $1 ORDER BY next_at LIMIT 1"
 	outboxCounts = "SELECT (SELECT COUNT(*) FROM outbox WHERE work = 2 AND next_at <= $1), (SELECT COUNT(*) FROM submits WHERE at > $2)"
 )
 
 // next finds the row that is due first.
 func (s *OutboxStats) next(ctx context.Context, q Querier) error {
-	for work := range claims {
+	for _, c := range claims {
 		var row OutboxRow
-		ok, err := row.scan(q.QueryRow(ctx, outboxNext, int(work)))
+		ok, err := row.scan(q.QueryRow(ctx, c.first))
 		if err != nil {
 			return err
 		}

@@ -8,8 +8,8 @@
 // an anchor, a loss, a take-down or a successor. An anchor is an outside party's
 // statement about a checkpoint (timestamp token, cosignature); an AnchorList
 // names all that is known about one checkpoint. A bundle is a ZIP file about one
-// look: its records byte for byte, its leaf and proofs, the anchors, and papers
-// for people. A Policy says whom the verifier trusts; it never comes from the
+// look: its records byte for byte, its leaf and proofs, the anchors, what the
+// Wayback Machine has of the page, and papers for people. A Policy says whom the verifier trusts; it never comes from the
 // bundle.
 //
 // # Entries
@@ -18,7 +18,8 @@
 // Entry.Encode has the one form, ParseEntry takes nothing else, and typeFields is
 // the table of types and fields. All that stands in the entry of a look also
 // stands in the WARC, in the manifest, so FromManifest makes the same entry again
-// from a WARC alone. Addresses are the declared one as it is and the final one by
+// from a WARC alone. So does ReceiptOf with the receipt that follows from a look at
+// a web archive. Addresses are the declared one as it is and the final one by
 // the rule of RedactFinal; user information never. A private source appears as
 // commitments (Entry.Private). docs/FORMATS.md describes all of it byte by byte.
 //
@@ -34,8 +35,9 @@
 // Verify holds a bundle against the verifier's policy and says one line for each
 // claim: ok, false, not present, unknown, not checked. The papers inside are for
 // people and prove nothing; texts and redlines are made of the records for readers
-// (Derived) and prove nothing either. verify.sh, in every bundle, makes most of the checks with
-// openssl, sha256sum, gunzip and awk. testdata holds bundles with their verdicts
+// (Derived) and prove nothing either. What a second observer has is compared with
+// the page again, and shown as plainly where it differs. verify.sh, in every
+// bundle, makes most of the checks with openssl, sha256sum, gunzip and awk. testdata holds bundles with their verdicts
 // for whoever writes another verifier.
 //
 // # What it does not do

@@ -7,16 +7,21 @@ import (
 	"strings"
 )
 
-// said is a receipt as the papers tell it.
-func (r *planReceipt) said() (words string, agrees bool) {
-	return agreement(r.entry.Facts, r.manifest.Memento.Grade)
+// said is a receipt as the papers tell it. Of one about the first look of a range
+// it says so.
+func (pl *plan) said(r *planReceipt) (words string, agrees bool) {
+	words, agrees = agreement(r.entry.Facts, r.manifest.Memento.Grade)
+	if n := r.manifest.Memento.N; n != pl.look.N {
+		words += fmt.Sprintf(" (at look %d)", n)
+	}
+	return words, agrees
 }
 
 // shown returns the receipts that the first page of a paper names: the newest of
 // all, and every one that disagrees.
 func (pl *plan) shown() (list []planReceipt) {
 	for i := range pl.receipts {
-		if _, agrees := pl.receipts[i].said(); i == 0 || !agrees {
+		if _, agrees := pl.said(&pl.receipts[i]); i == 0 || !agrees {
 			list = append(list, pl.receipts[i])
 		}
 	}
@@ -31,7 +36,7 @@ func (pl *plan) observedLines() string {
 	}
 	var b strings.Builder
 	for _, r := range pl.shown() {
-		words, _ := r.said()
+		words, _ := pl.said(&r)
 		fmt.Fprintf(&b, "%s\n  captured %s, asked for %s:\n  %s\n", oneLine(r.entry.Capture), stamp(r.entry.Time), stamp(r.manifest.Time), oneLine(words))
 	}
 	b.WriteString(`The Internet Archive fetched the page itself, at its own time, and its copy is
@@ -55,7 +60,7 @@ func (pl *plan) sameRow() string {
 	}
 	var all []string
 	for _, r := range pl.shown() {
-		words, agrees := r.said()
+		words, agrees := pl.said(&r)
 		text := html.EscapeString(oneLine(words))
 		if !agrees {
 			text = "<b>No.</b> " + text
@@ -69,7 +74,7 @@ func (pl *plan) sameRow() string {
 func (pl *plan) observedRows() (b string) {
 	for i := range pl.receipts {
 		r := &pl.receipts[i]
-		words, _ := r.said()
+		words, _ := pl.said(r)
 		facts := html.EscapeString(factWords(r.entry.Facts))
 		if g := r.manifest.Memento.Grade; g != "" {
 			facts += "; its page graded " + html.EscapeString(oneLine(g))

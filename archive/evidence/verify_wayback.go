@@ -262,6 +262,9 @@ func (w *wayback) contact(m *warc.Manifest) (string, error) {
 // says puts a receipt into words.
 func (w *wayback) says(k int, m *warc.Manifest, e *Entry, computed []string, contact string) string {
 	words, _ := agreement(e.Facts, m.Memento.Grade)
+	if n := m.Memento.N; n != w.look.entry.N {
+		words += fmt.Sprintf(" (at look %d)", n)
+	}
 	how := "as the log says"
 	if len(computed) > 0 {
 		how = strings.Join(computed, ", ") + " computed here, the rest as the log says"

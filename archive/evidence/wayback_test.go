@@ -175,7 +175,7 @@ func TestObservedRange(t *testing.T) {
 	second := w.readBack()
 	second.n = 2
 	data := w.bundle(w.observe(w.between(), w.makeReadBack(first), w.makeReadBack(second)))
-	if r := verify(t, data, w.trust()); r.ExitCode() != 0 || !strings.Contains(text(r), "wayback/2: THE SAME BYTES") {
+	if r := verify(t, data, w.trust()); r.ExitCode() != 0 || !strings.Contains(text(r), "wayback/2: THE SAME BYTES as ours (at look 1)") {
 		t.Errorf("exit %d\n%s", r.ExitCode(), text(r))
 	}
 }

@@ -37,7 +37,8 @@ func FuzzZIP(f *testing.F) {
 // anew, as a forger would: Verify ends, and never finds all true with another leaf,
 // nor anything else about the look.
 func FuzzBundle(f *testing.F) {
-	seed := take(f, readVectors(f)["bare.evidence.zip"])
+	const receipt = "wayback/1.receipt.json"
+	seed := take(f, readVectors(f)["observed-different.evidence.zip"])
 	delete(seed, nameSums)
 	names := sortedKeys(seed)
 	trust := vector{Policy: "log.vkey"}.policy(f)
@@ -56,7 +57,8 @@ func FuzzBundle(f *testing.F) {
 		if r.ExitCode() != 0 {
 			return
 		}
-		if !bytes.Equal(all[nameLeaf], seed[nameLeaf]) || !r.Look.Equal(want.Look) || r.Verdict("records") != OK || r.Verdict("log") != OK {
+		if !bytes.Equal(all[nameLeaf], seed[nameLeaf]) || !r.Look.Equal(want.Look) || r.Verdict("records") != OK || r.Verdict("log") != OK ||
+			r.Verdict(observer) != OK || !bytes.Equal(all[receipt], seed[receipt]) {
 			t.Errorf("%s was changed at %d and all is true:\n%s", name, from, text(r))
 		}
 	})

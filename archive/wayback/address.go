@@ -52,6 +52,12 @@ func (c *Client) ReplayURL(timestamp, address string) string {
 	return mementoURL(c.base, timestamp, "id_", address)
 }
 
+// IndexURL is the address under which the index answers for a page, without what a
+// query adds.
+func (c *Client) IndexURL(address string) string {
+	return c.base + "/cdx/search/cdx?url=" + url.QueryEscape(address)
+}
+
 // MementoURL is the address at which people see a capture at the client's archive.
 func (c *Client) MementoURL(timestamp, address string) string {
 	return mementoURL(c.base, timestamp, "", address)
@@ -124,14 +130,15 @@ func addressKey(s string) (string, bool) {
 	return key, true
 }
 
-// evenEscapes writes each escape in one way: decoded if the character needs none,
-// else with upper-case digits.
+// evenEscapes writes each character in one way: as it is if it needs no escape,
+// else as one with upper-case digits.
 func evenEscapes(s string) string {
-	if !strings.Contains(s, "%") {
-		return s
-	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x80 || s[i] == ' ' {
+			fmt.Fprintf(&b, "%%%02X", s[i])
+			continue
+		}
 		if s[i] != '%' || i+2 >= len(s) {
 			b.WriteByte(s[i])
 			continue

@@ -104,11 +104,12 @@ func (p IndexPage) Capture(timestamp, address string) *IndexRow {
 	return best
 }
 
-// Index asks the index (CDX server) for one page: the rows of all addresses that it
-// folds to the same key, see SameAddress and IndexPage.Capture. No rows is not proof of absence:
-// the index is late by minutes to days, and at times denies what it has; at least
-// one other way (Replay, TimeMap) and another moment are needed. Errors are as
-// with Submit, with CodeExcluded for addresses that are not shown. rec may be nil.
+// Index asks the index (CDX server) for one page: the rows of all addresses that
+// it folds to the same key, see SameAddress and IndexPage.Capture. No rows is not
+// proof of absence: the index is late by minutes to days, and at times denies what
+// it has; at least one other way (Replay, TimeMap) and another moment are needed.
+// Errors are as with Submit, with CodeExcluded for addresses that are not shown,
+// and *KeepError. rec may be nil.
 func (c *Client) Index(ctx context.Context, q IndexQuery, rec Recorder) (IndexPage, error) {
 	const op = "index"
 	v, e := q.form()

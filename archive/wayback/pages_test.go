@@ -40,6 +40,7 @@ func soundly(t *testing.T, l *lab, o *memOutbox, requests int) (twice int) {
 
 // TestPagesPlain works 300 pages without a fault: each is submitted once.
 func TestPagesPlain(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, waybacktest.Config{Enforce: true, FetchPage: origin, GzipReplay: true}, Limits{}, nil)
 		o := newOutbox(addresses(pages)...)
@@ -60,6 +61,7 @@ func TestPagesPlain(t *testing.T) {
 // TestPagesFaults works 300 pages, of which each meets one of all passing faults
 // in turn: all are confirmed in the end.
 func TestPagesFaults(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, waybacktest.Config{Enforce: true, FetchPage: origin}, Limits{}, nil)
 		faults := waybacktest.PassingFaults()
@@ -88,6 +90,7 @@ func TestPagesFaults(t *testing.T) {
 
 // TestPagesMixed works 300 pages while any request may meet any passing fault.
 func TestPagesMixed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, waybacktest.Config{Enforce: true, FetchPage: origin}, Limits{}, nil)
 		l.server.Mix(7, 0.05)
@@ -112,6 +115,7 @@ func TestPagesMixed(t *testing.T) {
 // TestPagesLasting works 300 pages, of which each meets one of the faults in turn
 // that stay: each ends in the state that is the truth about it.
 func TestPagesLasting(t *testing.T) {
+	t.Parallel()
 	ends := map[waybacktest.Kind]State{
 		waybacktest.NotIndexed: StateConfirmed, waybacktest.NotKept: StateGoneAgain, waybacktest.Vanished: StateGoneAgain,
 		waybacktest.AlteredBytes: StateDivergent, waybacktest.AlteredWords: StateDivergent, waybacktest.BlockPage: StateDivergent,

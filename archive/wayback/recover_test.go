@@ -22,6 +22,7 @@ func sleepTo(hour time.Duration) {
 // from the submit to the confirmation and goes on with a new one: nothing is lost,
 // and nothing is captured twice.
 func TestCrashReadBack(t *testing.T) {
+	t.Parallel()
 	for _, owner := range []string{"same", "other"} {
 		for _, after := range []bool{false, true} {
 			for at := 1; ; at++ {

@@ -78,11 +78,14 @@ type waybackConfig struct {
 	ArchiveURL       string   `yaml:"archive_url"` // archive.org
 	S3URL            string   `yaml:"s3_url"`      // item uploads
 	SubmitsPerMinute int      `yaml:"submits_per_minute"`
-	UnchangedEvery   duration `yaml:"unchanged_every"`
+	DailyCaptures    int      `yaml:"daily_captures"`  // the most submissions of a day (UTC); 0: as many as the account has
+	UnchangedEvery   duration `yaml:"unchanged_every"` // a page that says the same is submitted that often; 0: never
 	Screenshot       bool     `yaml:"screenshot"`
 	Item             string   `yaml:"item"`       // prefix of the names of items at archive.org; "": nothing is uploaded
 	Collection       string   `yaml:"collection"` // of archive.org, for them
 	TimeScale        float64  `yaml:"time_scale"` // tests only: waits are divided by it
+
+	noKeys bool // those that there may be are not used
 }
 
 type logConfig struct {
@@ -328,8 +331,8 @@ func (c *config) resolve() error {
 	if c.Crawl.Delay < 0 || c.Crawl.Every <= 0 || c.Crawl.Timeout <= 0 || c.Crawl.RetryDelay <= 0 {
 		return usageErrorf("configuration: crawl.every, crawl.timeout and crawl.retry_delay are above zero, crawl.delay is not below")
 	}
-	if c.Crawl.FullEvery < 0 || c.Store.ObjectLockDays < 0 || c.Wayback.SubmitsPerMinute < 1 || c.Wayback.UnchangedEvery < 0 || !(c.Wayback.TimeScale > 0) {
-		return usageErrorf("configuration: crawl.full_every, store.object_lock_days and wayback.unchanged_every are not below zero, wayback.submits_per_minute and wayback.time_scale are above")
+	if c.Crawl.FullEvery < 0 || c.Store.ObjectLockDays < 0 || c.Wayback.SubmitsPerMinute < 1 || c.Wayback.DailyCaptures < 0 || c.Wayback.UnchangedEvery < 0 || !(c.Wayback.TimeScale > 0) {
+		return usageErrorf("configuration: crawl.full_every, store.object_lock_days and wayback.{daily_captures,unchanged_every} are not below zero, wayback.submits_per_minute and wayback.time_scale are above")
 	}
 	if c.Wayback.Item != "" {
 		if _, err := wayback.ItemName(c.Wayback.Item, time.Now(), true); err != nil {

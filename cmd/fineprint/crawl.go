@@ -323,7 +323,7 @@ func (a *app) outboxWorker(ctx context.Context, e *engine) (worker *wayback.Work
 	if err != nil || !alone {
 		return nil, nothing, err
 	}
-	client, observer, done, err := a.newObserver(e.session)
+	client, observer, done, err := a.newObserver(ctx, e.session)
 	if err != nil {
 		return nil, nothing, errors.Join(err, unlock())
 	}

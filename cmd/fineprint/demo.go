@@ -48,7 +48,9 @@ func (a *app) demo(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, web.Close()) }()
-	saver := waybacktest.New(waybacktest.Config{Access: demoAccess, Secret: demoSecret, TimeScale: demoTimeScale})
+	saver := waybacktest.New(waybacktest.Config{
+		Access: demoAccess, Secret: demoSecret, TimeScale: demoTimeScale, FetchPage: waybacktest.FetchFrom(nil), IndexLag: -1, ReplayLag: -1,
+	})
 	saveURL, stop, err := saver.Start(ctx)
 	if err != nil {
 		return err
@@ -86,7 +88,7 @@ func (a *app) demo(ctx context.Context, dir string) (err error) {
 	if err := a.demoChanges(ctx, config); err != nil {
 		return err
 	}
-	a.say("\n== The Wayback Machine (a stand-in) is asked to capture what changed\n")
+	a.say("\n== The Wayback Machine (a stand-in) is asked to capture what changed, and its captures are read back and compared\n")
 	if err := a.demoStep(ctx, "--config", config, "wayback", "submit"); err != nil {
 		return err
 	}

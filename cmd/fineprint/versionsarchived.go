@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 )
@@ -173,6 +174,9 @@ func archivedVersionAt(ctx context.Context, db *catalog.DB, spec, name, at strin
 	until, err := parseTime(at, true)
 	if err != nil {
 		return catalog.VersionRow{}, usageErrorf("%s: %w", spec, err)
+	}
+	if _, err := time.Parse(time.RFC3339, at); err != nil && !until.IsZero() {
+		until = until.Add(-time.Nanosecond) // the end of a day or second, whose captures are on the second
 	}
 	v, ok, err := db.ArchivedVersionAt(ctx, document, until)
 	if err != nil {

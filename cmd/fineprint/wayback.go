@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -34,6 +34,9 @@ func waybackOff(c *config) string {
 }
 
 func waybackKeys(c *config) (wayback.Keys, string, error) {
+	if c.Wayback.noKeys {
+		return wayback.Keys{}, "", wayback.ErrNoKeys
+	}
 	home, err := os.UserHomeDir()
 	if err != nil {
 		home = "" // then only the environment and the configuration can have them
@@ -44,81 +47,36 @@ func waybackKeys(c *config) (wayback.Keys, string, error) {
 func (a *app) waybackCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wayback",
-		Short: "Submit captured pages to the Wayback Machine",
+		Short: "Work with the Wayback Machine: submit, read back, import, upload",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
+		a.waybackBackfillCommand(),
 		a.waybackUploadCommand(),
-		&cobra.Command{
-			Use:   "submit",
-			Short: "Work the outbox until nothing more can be done now",
-			Long: `Submit the pages that wait, follow their jobs, keep the receipts, and end
-when nothing more can be done now. For timers; safe to stop at any moment.`,
-			Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return a.waybackSubmit(cmd.Context()) },
-		},
-		&cobra.Command{
-			Use: "status", Short: "What waits, what was accepted, what comes next", Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return a.waybackStatus(cmd.Context()) },
-		})
+		a.waybackSubmitCommand(), a.waybackStatusCommand(), a.waybackVerifyCommand())
 	for _, c := range cmd.Commands() {
 		c.Args = usageArgs(c.Args)
 	}
 	return cmd
 }
 
-func (a *app) waybackSubmit(ctx context.Context) (err error) {
-	c, err := a.config()
-	if err != nil {
-		return err
-	}
-	if off := waybackOff(c); off != "" {
-		return usageErrorf("wayback: off (%s)", off)
-	}
-	w, err := a.openWayback(ctx, c)
-	if errors.Is(err, errOthers) {
-		a.talk("wayback: %v", err)
-		return a.waybackStatus(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, w.end()) }()
-	worker, err := a.newWaybackWorker(w.session, w.client, w.observer)
-	if err != nil {
-		return err
-	}
-	stats, err := worker.Run(ctx, nil)
-	_, sealErr := w.seal(ctx, a)
-	if err = errors.Join(err, sealErr); err != nil {
-		return err
-	}
-	report, err := waybackReport(context.WithoutCancel(ctx), c, w.db)
-	if err != nil {
-		return err
-	}
-	if a.json {
-		return a.printJSON(report)
-	}
-	fmt.Fprintf(a.stdout, "submitted %d, reported %d, refused %d, failed %d, divergent %d\n",
-		stats.Submits, stats.Reported, stats.Refused, stats.Failed, stats.Divergent)
-	if stats.Stopped != "" {
-		a.talk("wayback: paused: %s", stats.Reason)
-	}
-	return report.print(a)
-}
-
 // newWaybackClient makes the client of the Wayback Machine, without keys if there
-// are none: reading needs none.
-func (a *app) newWaybackClient(c *config) (*wayback.Client, error) {
+// are none: reading needs none. It goes on with the pauses that the process before
+// it was told to make, and saves its own for the next one; db nil: it does not.
+func (a *app) newWaybackClient(ctx context.Context, c *config, db *catalog.DB) (*wayback.Client, error) {
 	keys, _, err := waybackKeys(c)
 	if err != nil && !errors.Is(err, wayback.ErrNoKeys) {
 		return nil, withCode(exitUsage, err)
 	}
+	pacer := wayback.NewPacer(wayback.Limits{SubmitsPerMinute: c.Wayback.SubmitsPerMinute, TimeScale: c.Wayback.TimeScale})
+	if db != nil {
+		if err := a.keepPauses(ctx, pacer, db); err != nil {
+			return nil, err
+		}
+	}
 	client, err := wayback.New(wayback.Config{
-		BaseURL: c.Wayback.BaseURL, Keys: keys, UserAgent: c.agent, Logger: a.logger(),
-		Pacer: wayback.NewPacer(wayback.Limits{SubmitsPerMinute: c.Wayback.SubmitsPerMinute, TimeScale: c.Wayback.TimeScale}),
+		BaseURL: c.Wayback.BaseURL, ArchiveURL: c.Wayback.ArchiveURL, Keys: keys, UserAgent: c.agent, Logger: a.logger(), Pacer: pacer,
 	})
 	if err != nil {
 		return nil, withCode(exitUsage, err)
@@ -126,11 +84,35 @@ func (a *app) newWaybackClient(c *config) (*wayback.Client, error) {
 	return client, nil
 }
 
+// keepPauses restores the state of a pacer and saves what becomes of it.
+func (a *app) keepPauses(ctx context.Context, pacer *wayback.Pacer, db *catalog.DB) error {
+	saved, err := db.LoadPacer(ctx)
+	if err != nil {
+		return err
+	}
+	var state wayback.PacerState
+	if len(saved) > 0 && json.Unmarshal(saved, &state) == nil { // what is no state is of no use
+		pacer.Restore(state)
+	}
+	log := a.logger()
+	pacer.OnChange(func(s wayback.PacerState) {
+		text, err := json.Marshal(s)
+		if err == nil {
+			err = db.SavePacer(context.WithoutCancel(ctx), text)
+		}
+		if err != nil { // the next process learns of the pause from the Archive
+			log.Warn("wayback: the pause is not kept", "err", err)
+		}
+	})
+	return nil
+}
+
 // newWaybackWorker makes the worker of the outbox. The caller holds its lock, so
 // that items leased to its name are left over from a crash.
 func (a *app) newWaybackWorker(s *session, client *wayback.Client, reader wayback.Reader) (*wayback.Worker, error) {
 	return wayback.NewWorker(wayback.WorkerConfig{
-		Client: client, Outbox: outbox{s.db}, Reader: reader, Owner: "wayback", Screenshot: s.cfg.Wayback.Screenshot, Logger: a.logger(),
+		Client: client, Outbox: outbox{s.db}, Reader: reader, Owner: "wayback", Screenshot: s.cfg.Wayback.Screenshot,
+		DailyCaptures: s.cfg.Wayback.DailyCaptures, Logger: a.logger(),
 	})
 }
 
@@ -182,81 +164,4 @@ func outboxRow(i wayback.Item) catalog.OutboxRow {
 		IndexedAt: i.IndexedAt, ReplayedAt: i.ReplayedAt, ConfirmedAt: i.ConfirmedAt, Absent: i.Absent, AbsentAt: i.AbsentAt,
 		Owner: i.Owner, LeaseUntil: i.LeaseUntil,
 	}
-}
-
-// waybackState is what `wayback status --json` prints (docs/FORMATS.md).
-type waybackState struct {
-	Waiting    int64            `json:"waiting"` // not yet accepted by the Archive
-	States     map[string]int64 `json:"states"`
-	BudgetLeft *int64           `json:"budget_left"` // null until the account was asked
-	NextAction *string          `json:"next_action"`
-	Off        *string          `json:"off"` // why nothing is submitted
-}
-
-func waybackReport(ctx context.Context, c *config, db *catalog.DB) (*waybackState, error) {
-	counts, err := db.OutboxStats(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := &waybackState{States: map[string]int64{}, Off: orNull(waybackOff(c))}
-	for _, info := range wayback.States() {
-		s.States[string(info.State)] = counts.States[string(info.State)]
-	}
-	s.Waiting = counts.States[string(wayback.StateWaiting)] + counts.States[string(wayback.StateSubmitted)]
-	s.NextAction = timeOrNull(counts.NextAt)
-	return s, nil
-}
-
-func (s *waybackState) print(a *app) error {
-	for _, info := range wayback.States() {
-		if n := s.States[string(info.State)]; n > 0 {
-			fmt.Fprintf(a.stdout, "%-11s %6d  %s\n", info.State, n, info.Meaning)
-		}
-	}
-	if s.NextAction != nil {
-		fmt.Fprintf(a.stdout, "next action %s\n", *s.NextAction)
-	}
-	if s.Off != nil {
-		fmt.Fprintf(a.stdout, "off: %s\n", *s.Off)
-	}
-	return nil
-}
-
-func (a *app) waybackStatus(ctx context.Context) (err error) {
-	c, db, err := a.openCatalogToRead(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	report, err := waybackReport(ctx, c, db)
-	if err != nil {
-		return err
-	}
-	if left, asked := a.waybackBudget(ctx, c); asked {
-		report.BudgetLeft = &left
-	}
-	if a.json {
-		return a.printJSON(report)
-	}
-	return report.print(a)
-}
-
-// waybackBudget asks the account how many captures are left today. No answer is
-// no error: the state of the outbox is worth printing without it.
-func (a *app) waybackBudget(ctx context.Context, c *config) (int64, bool) {
-	keys, _, err := waybackKeys(c)
-	if err != nil || waybackOff(c) != "" {
-		return 0, false
-	}
-	client, err := wayback.New(wayback.Config{BaseURL: c.Wayback.BaseURL, Keys: keys, UserAgent: c.agent, Timeout: 10 * time.Second,
-		Pacer: wayback.NewPacer(wayback.Limits{TimeScale: c.Wayback.TimeScale})})
-	if err != nil {
-		return 0, false
-	}
-	status, err := client.UserStatus(ctx)
-	if err != nil {
-		a.talk("wayback: the account's limits could not be asked: %v", err)
-		return 0, false
-	}
-	return int64(status.DailyCapturesLimit - status.DailyCaptures), true
 }

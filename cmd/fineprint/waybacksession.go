@@ -60,7 +60,7 @@ func (a *app) openWayback(ctx context.Context, c *config) (_ *waybackSession, er
 		return nil, err
 	}
 	closers = append(closers, w.session.close)
-	client, observer, done, err := a.newObserver(w.session)
+	client, observer, done, err := a.newObserver(ctx, w.session)
 	if err != nil {
 		return nil, err
 	}
@@ -81,8 +81,8 @@ func (w *waybackSession) seal(ctx context.Context, a *app) ([]archive.Sealed, er
 
 // newObserver makes the client of the Wayback Machine and what keeps its answers in
 // an open archive. done ends its connections.
-func (a *app) newObserver(s *session) (client *wayback.Client, observer *archive.Observer, done func(), err error) {
-	if client, err = a.newWaybackClient(s.cfg); err != nil {
+func (a *app) newObserver(ctx context.Context, s *session) (client *wayback.Client, observer *archive.Observer, done func(), err error) {
+	if client, err = a.newWaybackClient(ctx, s.cfg, s.db); err != nil {
 		return nil, nil, nil, err
 	}
 	wire, done, err := newWaybackWire(s.cfg, s.arch.AnchoredSum)

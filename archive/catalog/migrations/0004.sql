@@ -23,7 +23,8 @@ UPDATE outbox SET priority = CASE cause WHEN 'requested' THEN 0 WHEN 'changed' T
 UPDATE outbox SET urgency = CASE WHEN state = 'waiting' THEN priority + 1 ELSE 0 END;
 
 CREATE INDEX outbox_submit ON outbox (urgency, created, id) WHERE work = 1;
-CREATE INDEX outbox_next ON outbox (work, next_at);
+CREATE INDEX outbox_soon ON outbox (next_at) WHERE work = 1;
+CREATE INDEX outbox_read ON outbox (next_at, id) WHERE work = 2;
 CREATE INDEX outbox_leased ON outbox (work, lease_until) WHERE lease_until <> '';
 CREATE INDEX outbox_states ON outbox (state, work, created);
 
