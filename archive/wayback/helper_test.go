@@ -186,7 +186,7 @@ func (o *memOutbox) Claim(ctx context.Context, work Work, now time.Time, owner s
 	var due []Item
 	var next time.Time
 	for _, item := range o.items {
-		if item.State.Work() != work {
+		if item.Work() != work {
 			continue
 		}
 		at := item.NextAt

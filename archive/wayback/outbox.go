@@ -55,7 +55,7 @@ var states = []StateInfo{
 	{StateIndexed, true, WorkRead, "the capture is in the index; its replay was not seen yet"},
 	{StateReplayed, true, WorkRead, "the capture came back, and was compared with ours"},
 	{StateConfirmed, true, WorkRead, "the capture came back more than 24 hours after it was made; looked at again every 30 days"},
-	{StateDivergent, false, WorkNone, "the service was shown something else than we were, repeatedly, or its capture came back altered or with another text"},
+	{StateDivergent, false, WorkNone, "the service was shown something else than we were, repeatedly; or its capture came back altered or with another text, and is read back again like others"},
 	{StateRefused, false, WorkNone, "the service will never capture this address"},
 	{StateFailed, false, WorkNone, "given up after repeated failures; the last error says why"},
 	{StateGoneAgain, false, WorkNone, "the service said that it captured the page, and the capture is not there: neither in the index nor as a replay"},
@@ -137,6 +137,16 @@ type Item struct {
 	// a later LeaseUntil and gives it back by a zero one.
 	Owner      string
 	LeaseUntil time.Time
+}
+
+// Work returns what a worker does about an item: that of its state, but that a
+// capture which showed something else than we saw is read back like any other. It
+// may turn out to be a text that our own looks meet later.
+func (i *Item) Work() Work {
+	if i.State == StateDivergent && i.Snapshot != "" {
+		return WorkRead
+	}
+	return i.State.Work()
 }
 
 // ErrLeaseLost is what Save returns when the item is leased to another owner by

@@ -80,6 +80,7 @@ func (r *run) nextTry(item Item, now time.Time) time.Time {
 // A crash between the look and the Save leaves the row as it was: the look is
 // kept, and another one follows.
 func (r *run) readBack(ctx context.Context, item Item) error {
+	r.mark("wayback-read")
 	got, err := r.reader.ReadBack(ctx, item)
 	if err != nil {
 		return r.unread(ctx, item, err)
@@ -88,6 +89,7 @@ func (r *run) readBack(ctx context.Context, item Item) error {
 		got.At = time.Now()
 	}
 	got.At = got.At.UTC()
+	r.mark("wayback-state")
 	before := item.State
 	item.take(got)
 	r.count(func(s *Stats) { s.Looks++ })
@@ -103,7 +105,7 @@ func (r *run) readBack(ctx context.Context, item Item) error {
 	default:
 		r.absent(&item, got.At)
 	}
-	if work := item.State.Work(); work == WorkNone {
+	if item.Work() == WorkNone {
 		item.NextAt = time.Time{}
 	}
 	if item.State != before {
@@ -140,10 +142,13 @@ func (r *run) found(item *Item, got Reading) {
 		item.ReplayedAt = got.At
 		r.count(func(s *Stats) { s.Replayed++ })
 	}
+	item.NextAt = r.nextRead(*item, got.At)
 	if code, words := divergence(item, got); code != "" {
+		if item.State != StateDivergent {
+			r.count(func(s *Stats) { s.Divergent++ })
+		}
 		item.State = StateDivergent
 		item.LastClass, item.LastCode, item.LastError = ClassDivergent, code, words
-		r.count(func(s *Stats) { s.Divergent++ })
 		return
 	}
 	if item.State != StateConfirmed {
@@ -156,7 +161,6 @@ func (r *run) found(item *Item, got Reading) {
 			r.count(func(s *Stats) { s.Confirmed++ })
 		}
 	}
-	item.NextAt = r.nextRead(*item, got.At)
 }
 
 // old tells whether a capture is old enough to count as kept, by the service's

@@ -156,7 +156,7 @@ func (r *run) putAside(item Item) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.open, item.ID)
-	if work := item.State.Work(); work != WorkNone && (work == WorkSubmit || r.reader != nil) {
+	if work := item.Work(); work != WorkNone && (work == WorkSubmit || r.reader != nil) {
 		r.open[item.ID] = aside{item.NextAt, work}
 	}
 }

@@ -61,8 +61,10 @@ func (r *run) submit(ctx context.Context, item Item) error {
 			s.Repeats++
 		}
 	})
+	r.mark("wayback-row")
 	accepted, err := r.client.submit(ctx, Request{URL: item.URL, ForceGet: !item.NeedsBrowser, Screenshot: r.screenshot})
 	leave()
+	r.mark("wayback-post")
 	if err != nil {
 		return r.unwelcome(ctx, item, err)
 	}
@@ -207,6 +209,7 @@ const (
 
 // ask asks for the job once.
 func (r *run) ask(ctx context.Context, item *Item) (answer, error) {
+	r.mark("wayback-poll")
 	s, err := r.status(ctx, item.JobID)
 	if err != nil {
 		e, ok := errors.AsType[*Error](err)

@@ -63,6 +63,10 @@ type WorkerConfig struct {
 	// Screenshot asks for a picture with every capture.
 	Screenshot bool
 	Logger     *slog.Logger // may be nil
+
+	// Step, if set, is called before each durable step with its name. Tests stop the
+	// process there.
+	Step func(name string)
 }
 
 // Worker carries items of an outbox through Save Page Now. One Run at a time.
@@ -77,6 +81,7 @@ type Worker struct {
 	owner      string
 	screenshot bool
 	log        *slog.Logger
+	mark       func(step string)
 }
 
 // NewWorker returns a worker.
@@ -87,10 +92,13 @@ func NewWorker(cfg WorkerConfig) (*Worker, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Step == nil {
+		cfg.Step = func(string) {}
+	}
 	return &Worker{
 		client: cfg.Client, pacer: cfg.Client.pacer, limits: cfg.Client.pacer.limits,
 		outbox: cfg.Outbox, reader: cfg.Reader, search: clientSearch(cfg.Client), daily: cfg.DailyCaptures,
-		owner: cfg.Owner, screenshot: cfg.Screenshot, log: cfg.Logger,
+		owner: cfg.Owner, screenshot: cfg.Screenshot, log: cfg.Logger, mark: cfg.Step,
 	}, nil
 }
 

@@ -112,7 +112,7 @@ func (a *app) keepPauses(ctx context.Context, pacer *wayback.Pacer, db *catalog.
 func (a *app) newWaybackWorker(s *session, client *wayback.Client, reader wayback.Reader) (*wayback.Worker, error) {
 	return wayback.NewWorker(wayback.WorkerConfig{
 		Client: client, Outbox: outbox{s.db}, Reader: reader, Owner: "wayback", Screenshot: s.cfg.Wayback.Screenshot,
-		DailyCaptures: s.cfg.Wayback.DailyCaptures, Logger: a.logger(),
+		DailyCaptures: s.cfg.Wayback.DailyCaptures, Logger: a.logger(), Step: a.step,
 	})
 }
 
@@ -156,7 +156,7 @@ func outboxItem(r catalog.OutboxRow) wayback.Item {
 func outboxRow(i wayback.Item) catalog.OutboxRow {
 	return catalog.OutboxRow{
 		ID: i.ID, Source: i.Source, URL: i.URL, N: i.LookN, Cause: i.Cause, Created: i.Created, Priority: i.Priority, NeedsBrowser: i.NeedsBrowser,
-		State: string(i.State), Work: catalog.OutboxWork(i.State.Work()), JobID: i.JobID, Attempts: i.Attempts, Waits: i.Waits, NextAt: i.NextAt, Reused: i.Reused,
+		State: string(i.State), Work: catalog.OutboxWork(i.Work()), JobID: i.JobID, Attempts: i.Attempts, Waits: i.Waits, NextAt: i.NextAt, Reused: i.Reused,
 		LastClass: string(i.LastClass), LastCode: i.LastCode, LastError: i.LastError,
 		SubmittedAt: i.SubmittedAt, AcceptedAt: i.AcceptedAt, ReportedAt: i.ReportedAt,
 		Snapshot: i.Snapshot, OriginalURL: i.OriginalURL, HTTPStatus: i.HTTPStatus, Receipt: i.Receipt,
