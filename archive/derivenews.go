@@ -303,7 +303,7 @@ func (w *docWalk) submit(l *catalog.LookRow, cause string) error {
 	if err != nil || declared.source.Private {
 		return err
 	}
-	row := catalog.OutboxNew{Source: l.Source, N: l.N, URL: l.URL, Cause: cause, At: l.Ended, NeedsBrowser: cause == causeBrowser}
+	row := catalog.OutboxNew{Source: l.Source, N: l.N, URL: l.URL, Cause: cause, At: l.Ended, NeedsBrowser: cause == causeBrowser, FinalURL: l.FinalURL}
 	if cause == causeUnchanged || cause == causeBrowser {
 		if w.cfg.SubmitEvery == 0 {
 			return nil

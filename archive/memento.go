@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
@@ -48,6 +49,10 @@ type ObserverConfig struct {
 // looks at the page. It may be used by several goroutines.
 type Observer struct {
 	cfg ObserverConfig
+
+	mu    sync.Mutex      // guards busy
+	busy  map[string]bool // addresses that are looked at; several items may have one capture
+	freed *sync.Cond
 }
 
 // NewObserver returns an observer.
@@ -61,7 +66,9 @@ func NewObserver(cfg ObserverConfig) (*Observer, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Observer{cfg: cfg}, nil
+	o := &Observer{cfg: cfg, busy: map[string]bool{}}
+	o.freed = sync.NewCond(&o.mu)
+	return o, nil
 }
 
 // maxReplay bounds a replayed page, content codings undone.
@@ -79,8 +86,33 @@ type mementoLook struct {
 	replayed *wayback.Replay
 }
 
-// begin opens a look at an address of the Wayback Machine.
-func (o *Observer) begin(ctx context.Context, address string, memento *warc.Memento) (*mementoLook, error) {
+// take waits until nobody looks at an address.
+func (o *Observer) take(address string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.busy[address] {
+		o.freed.Wait()
+	}
+	o.busy[address] = true
+}
+
+// free lets the next one look at an address.
+func (o *Observer) free(address string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.busy, address)
+	o.freed.Broadcast()
+}
+
+// begin opens a look at an address of the Wayback Machine, after the one that may be
+// under way. finish must follow.
+func (o *Observer) begin(ctx context.Context, address string, memento *warc.Memento) (_ *mementoLook, err error) {
+	o.take(address)
+	defer func() {
+		if err != nil {
+			o.free(address)
+		}
+	}()
 	source := declaration.Source{ID: declaration.SourceID(address, "", ""), URL: address}
 	canonical := declaration.CanonicalSource(source)
 	row := catalog.SourceRow{ID: source.ID, URL: address, Canonical: canonical}
@@ -89,6 +121,9 @@ func (o *Observer) begin(ctx context.Context, address string, memento *warc.Meme
 		return nil, err
 	}
 	look, err := a.Begin(ctx, source, canonical, nil)
+	if errors.Is(err, catalog.ErrLookBegun) { // of a process that died, until it is mended
+		return nil, &wayback.Error{Op: "read", Class: wayback.ClassSlot, Code: "busy", Message: "another look at " + address + " is under way or has not been mended yet"}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -202,6 +237,7 @@ func (l *mementoLook) settle(cause error) {
 
 // finish writes the manifest and returns its id when the look is entered.
 func (l *mementoLook) finish(ctx context.Context, cause error) (id string, err error) {
+	defer l.free(l.look.source.URL)
 	if l.broken != nil {
 		l.look.Abandon()
 		return "", l.broken

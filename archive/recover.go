@@ -192,7 +192,7 @@ func (a *Archive) interrupt(ctx context.Context, row catalog.WARCRow, file *warc
 		if row, ok := unfinished[id]; ok {
 			half[id].source, half[id].n = row.Source, row.N
 		}
-		if err := a.interruptOne(ctx, w, id, half[id], unfinished[id]); err != nil {
+		if err := a.interruptOne(ctx, w, scan, id, half[id], unfinished[id]); err != nil {
 			return err
 		}
 		delete(unfinished, id)
@@ -207,7 +207,7 @@ func declaredPrivate(canonical []byte) bool {
 	return err == nil && source.Private
 }
 
-func (a *Archive) interruptOne(ctx context.Context, w *openWARC, id string, half *halfLook, row catalog.LookRow) error {
+func (a *Archive) interruptOne(ctx context.Context, w *openWARC, s *scan, id string, half *halfLook, row catalog.LookRow) error {
 	prev, _, source, err := a.cfg.Catalog.SourceBefore(ctx, half.source, half.n)
 	if err != nil {
 		return fmt.Errorf("interrupted look %d of %s: %w", half.n, half.source, err)
@@ -223,6 +223,9 @@ func (a *Archive) interruptOne(ctx context.Context, w *openWARC, id string, half
 		Result: warc.Failed, Error: "interrupted",
 		Detail: "the process ended during this look; entered when it started again",
 		Run:    a.cfg.Run, Tool: a.cfg.Tool, Members: half.members,
+	}
+	if m.Exchanges, err = a.noteReferences(ctx, w, s, half.refers); err != nil {
+		return err
 	}
 	if row.Run != "" {
 		m.Run = row.Run
@@ -248,6 +251,29 @@ func (a *Archive) interruptOne(ctx context.Context, w *openWARC, id string, half
 	return a.enter(ctx, lookRow(m, id, placed[0], w.key), lookRows{}, Plan{NextAt: a.cfg.Now()})
 }
 
+// noteReferences names the full records behind the revisit records of a half look,
+// as a manifest does.
+func (a *Archive) noteReferences(ctx context.Context, w *openWARC, s *scan, list []refers) (notes []warc.ExchangeNote, err error) {
+	for _, r := range list {
+		same := &warc.Reference{Record: r.full}
+		if _, here := s.responses[r.full]; !here {
+			manifest, err := warc.ManifestOf(r.full)
+			if err != nil {
+				return nil, fmt.Errorf("record %s: %w", r.revisit, err)
+			}
+			full, known, err := a.cfg.Catalog.LookByID(ctx, manifest)
+			if err != nil {
+				return nil, err
+			}
+			if known && full.WARC != w.key {
+				same.WARC = full.WARC
+			}
+		}
+		notes = append(notes, warc.ExchangeNote{Response: r.revisit, SameAs: same})
+	}
+	return notes, nil
+}
+
 // enterTraceless enters looks that had begun and left no file behind: their
 // WARC row and file never came to be. They get a WARC of their own.
 func (a *Archive) enterTraceless(ctx context.Context, unfinished map[string]catalog.LookRow) error {
@@ -261,7 +287,7 @@ func (a *Archive) enterTraceless(ctx context.Context, unfinished map[string]cata
 	defer w.looks.Done()
 	for _, id := range slices.Sorted(maps.Keys(unfinished)) {
 		row := unfinished[id]
-		if err := a.interruptOne(ctx, w, id, &halfLook{source: row.Source, n: row.N}, row); err != nil {
+		if err := a.interruptOne(ctx, w, &scan{}, id, &halfLook{source: row.Source, n: row.N}, row); err != nil {
 			return err
 		}
 	}

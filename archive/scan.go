@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
@@ -34,7 +35,11 @@ type halfLook struct {
 	uri     string
 	began   time.Time
 	members []warc.Member
+	refers  []refers
 }
+
+// refers is a revisit record and the record that it refers to, by their ids.
+type refers struct{ revisit, full string }
 
 func scanFile(name string) (_ *scan, err error) {
 	f, err := os.Open(name)
@@ -132,6 +137,9 @@ func (s *scan) addMember(rec *warc.Record) error {
 	}
 	if source, n, ok := rec.Look(); ok {
 		h.source, h.n = source, n
+	}
+	if rec.Type() == warc.TypeRevisit {
+		h.refers = append(h.refers, refers{rec.ID(), strings.Trim(rec.Header.Get("WARC-Refers-To"), "<>")})
 	}
 	placed := placedOf(rec)
 	h.members = append(h.members, warc.Member{Record: rec.ID(), Type: rec.Type(), SHA256: placed.SHA256, Offset: placed.Offset, Length: placed.Length})

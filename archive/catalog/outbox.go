@@ -38,6 +38,7 @@ type OutboxNew struct {
 	// that failed or whose capture is gone, and those refused 30 days ago.
 	AtMostEvery  time.Duration
 	NeedsBrowser bool
+	FinalURL     string // where redirects led the look, "" for nowhere else
 }
 
 // priorities orders the causes: 0 is the most important.
@@ -64,6 +65,7 @@ type OutboxRow struct {
 	Created      time.Time
 	Priority     int // 0 is the most important
 	NeedsBrowser bool
+	FinalURL     string // where redirects led the look, "" for nowhere else
 
 	State    string
 	Work     OutboxWork // what is to be done at NextAt
@@ -94,12 +96,12 @@ type OutboxRow struct {
 	LeaseUntil time.Time
 }
 
-const outboxColumns = `id, source, n, url, cause, created, priority, needs_browser, state, work, job_id, attempts, waits, next_at, reused,
+const outboxColumns = `id, source, n, url, final_url, cause, created, priority, needs_browser, state, work, job_id, attempts, waits, next_at, reused,
 	last_class, last_code, last_error, submitted_at, accepted_at, reported_at, snapshot, original_url, http_status, receipt,
 	digest, src, facts, grade, readback, read_at, indexed_at, replayed_at, confirmed_at, absent, absent_at, lease_owner, lease_until`
 
 func (o *OutboxRow) dest() []any {
-	return []any{&o.ID, &o.Source, &o.N, &o.URL, &o.Cause, scanTime{&o.Created}, &o.Priority, &o.NeedsBrowser, &o.State, &o.Work, &o.JobID,
+	return []any{&o.ID, &o.Source, &o.N, &o.URL, &o.FinalURL, &o.Cause, scanTime{&o.Created}, &o.Priority, &o.NeedsBrowser, &o.State, &o.Work, &o.JobID,
 		&o.Attempts, &o.Waits, scanTime{&o.NextAt}, &o.Reused, &o.LastClass, &o.LastCode, &o.LastError,
 		scanTime{&o.SubmittedAt}, scanTime{&o.AcceptedAt}, scanTime{&o.ReportedAt}, &o.Snapshot, &o.OriginalURL, &o.HTTPStatus, &o.Receipt,
 		&o.Digest, &o.Src, &o.Facts, &o.Grade, &o.Readback, scanTime{&o.ReadAt}, scanTime{&o.IndexedAt}, scanTime{&o.ReplayedAt},
@@ -140,10 +142,15 @@ func insertOutbox(ctx context.Context, tx *Tx, o *OutboxNew) error {
 			return err
 		}
 	}
-	p := priority(o.Cause)
-	_, err := tx.Exec(ctx, `INSERT INTO outbox (source, n, url, cause, created, needs_browser, state, work, next_at, receipt, priority, urgency)
-		VALUES ($1, $2, $3, $4, $5, $6, 'waiting', 1, $5, $7, $8, $9) ON CONFLICT (source, n) DO NOTHING`,
-		o.Source, o.N, clean(o.URL), clean(o.Cause), timeText(o.At), truth(o.NeedsBrowser), []byte{}, p, p+1)
+	p, final := priority(o.Cause), o.FinalURL
+	if final == o.URL {
+		final = ""
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO outbox (source, n, url, cause, created, needs_browser, state, work, next_at, receipt, priority, urgency, final_url)
+		VALUES ($1, $2, $3, $4, $5, $6, 'waiting', 1, $5, $7, $8, $9, $10) ON CONFLICT (source, n) DO UPDATE
+		SET cause = excluded.cause, priority = excluded.priority, urgency = excluded.urgency
+		WHERE outbox.state = 'waiting' AND outbox.priority > excluded.priority`, // it is a look at several documents
+		o.Source, o.N, clean(o.URL), clean(o.Cause), timeText(o.At), truth(o.NeedsBrowser), []byte{}, p, p+1, clean(final))
 	return err
 }
 

@@ -91,6 +91,9 @@ type Item struct {
 	// NeedsBrowser tells that the page's text is made by scripts, so that the
 	// Archive should open it with a browser.
 	NeedsBrowser bool
+	// FinalURL is where redirects led us, "" for nowhere else: the page is captured
+	// under that address.
+	FinalURL string
 
 	State State
 	JobID string // of the last accepted submit; opaque, at most 256 bytes
@@ -172,7 +175,7 @@ type Outbox interface {
 	// which something will be (leases of others included); zero if never.
 	Claim(ctx context.Context, work Work, now time.Time, owner string, lease time.Duration) (item Item, ok bool, err error)
 
-	// Save stores every field below NeedsBrowser, lease included, under item.ID,
+	// Save stores every field below FinalURL, lease included, under item.ID,
 	// and returns when that is durable. It returns ErrLeaseLost, and stores
 	// nothing, if the row's owner is not item.Owner. With a zero LeaseUntil the
 	// owner is cleared as well. A SubmittedAt other than the stored one is one more

@@ -157,10 +157,14 @@ func clientSearch(c *Client) searcher {
 }
 
 // captures returns the captures of an item's page from a moment on: of the very
-// address, and none that the index shows as a redirect or an error. An address
+// address, or of where redirects led us, and none that the index shows as a redirect or an error. An address
 // that the Archive shows to nobody has none.
 func (r *run) captures(ctx context.Context, item Item, from time.Time) ([]IndexRow, error) {
-	rows, err := r.search(ctx, item.URL, from)
+	address := item.URL
+	if item.FinalURL != "" { // the captures of the address itself are redirects
+		address = item.FinalURL
+	}
+	rows, err := r.search(ctx, address, from)
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == CodeExcluded {
 		return nil, nil
 	}
@@ -171,7 +175,7 @@ func (r *run) captures(ctx context.Context, item Item, from time.Time) ([]IndexR
 	var found []IndexRow
 	for _, row := range rows {
 		page := row.Revisit || row.Status == 0 || row.Status >= 200 && row.Status < 300
-		if page && row.Timestamp >= earliest && SameAddress(row.Original, item.URL) {
+		if page && row.Timestamp >= earliest && SameAddress(row.Original, address) {
 			found = append(found, row)
 		}
 	}

@@ -142,7 +142,7 @@ func (o outbox) Submits(ctx context.Context, address string, since time.Time) (o
 // outboxItem and outboxRow turn the catalog's row into the item and back.
 func outboxItem(r catalog.OutboxRow) wayback.Item {
 	return wayback.Item{
-		ID: r.ID, Source: r.Source, URL: r.URL, LookN: r.N, Cause: r.Cause, Created: r.Created, Priority: r.Priority, NeedsBrowser: r.NeedsBrowser,
+		ID: r.ID, Source: r.Source, URL: r.URL, LookN: r.N, Cause: r.Cause, Created: r.Created, Priority: r.Priority, NeedsBrowser: r.NeedsBrowser, FinalURL: r.FinalURL,
 		State: wayback.State(r.State), JobID: r.JobID, Attempts: r.Attempts, Waits: r.Waits, NextAt: r.NextAt, Reused: r.Reused,
 		LastClass: wayback.Class(r.LastClass), LastCode: r.LastCode, LastError: r.LastError,
 		SubmittedAt: r.SubmittedAt, AcceptedAt: r.AcceptedAt, ReportedAt: r.ReportedAt,
@@ -155,7 +155,7 @@ func outboxItem(r catalog.OutboxRow) wayback.Item {
 
 func outboxRow(i wayback.Item) catalog.OutboxRow {
 	return catalog.OutboxRow{
-		ID: i.ID, Source: i.Source, URL: i.URL, N: i.LookN, Cause: i.Cause, Created: i.Created, Priority: i.Priority, NeedsBrowser: i.NeedsBrowser,
+		ID: i.ID, Source: i.Source, URL: i.URL, N: i.LookN, Cause: i.Cause, Created: i.Created, Priority: i.Priority, NeedsBrowser: i.NeedsBrowser, FinalURL: i.FinalURL,
 		State: string(i.State), Work: catalog.OutboxWork(i.Work()), JobID: i.JobID, Attempts: i.Attempts, Waits: i.Waits, NextAt: i.NextAt, Reused: i.Reused,
 		LastClass: string(i.LastClass), LastCode: i.LastCode, LastError: i.LastError,
 		SubmittedAt: i.SubmittedAt, AcceptedAt: i.AcceptedAt, ReportedAt: i.ReportedAt,

@@ -159,7 +159,7 @@ func (a *app) requestSubmit(ctx context.Context, db *catalog.DB, source string) 
 	if declared, _, err := declaration.ParseCanonical(canonical); err == nil && declared.Private {
 		return usageErrorf("%s is declared private: it is not submitted to anybody", rows[0].URL)
 	}
-	row, entered, err := db.RequestOutbox(ctx, catalog.OutboxNew{Source: source, N: rows[0].N, URL: rows[0].URL, Cause: "requested", At: time.Now()})
+	row, entered, err := db.RequestOutbox(ctx, catalog.OutboxNew{Source: source, N: rows[0].N, URL: rows[0].URL, FinalURL: rows[0].FinalURL, Cause: "requested", At: time.Now()})
 	if err == nil && !entered {
 		a.talk("wayback: %s is %s already", rows[0].URL, row.State)
 	}

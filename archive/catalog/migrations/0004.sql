@@ -3,6 +3,7 @@
 
 DROP INDEX outbox_due;
 ALTER TABLE outbox RENAME COLUMN open TO work; -- 0 nothing more, 1 to submit, 2 to read back
+ALTER TABLE outbox ADD COLUMN final_url {text} NOT NULL DEFAULT ''; -- where redirects led us, empty for nowhere else
 ALTER TABLE outbox ADD COLUMN priority BIGINT NOT NULL DEFAULT 3;
 ALTER TABLE outbox ADD COLUMN urgency BIGINT NOT NULL DEFAULT 0; -- 0 begun, else 1 more than the priority
 ALTER TABLE outbox ADD COLUMN digest {text} NOT NULL DEFAULT '';
