@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,6 +77,9 @@ func (a *app) demo(ctx context.Context, dir string) (err error) {
 		if err := a.demoStep(ctx, "--config", config, "crawl", "--confirm-after", "0s"); err != nil && exitCode(err) != exitPartly {
 			return err
 		}
+		if err := a.demoQuiet(ctx, "--config", config, "wayback", "submit"); err != nil {
+			return err
+		}
 		a.say("")
 		if step.Moment == demoweb.Announced {
 			a.say("== That change as a redline: new terms beside the old ones that they were made from\n")
@@ -88,7 +92,7 @@ func (a *app) demo(ctx context.Context, dir string) (err error) {
 	if err := a.demoChanges(ctx, config); err != nil {
 		return err
 	}
-	a.say("\n== The Wayback Machine (a stand-in) is asked to capture what changed, and its captures are read back and compared\n")
+	a.say("\n== Each text that was new went to the Wayback Machine (a stand-in); its captures are read back and compared\n")
 	if err := a.demoStep(ctx, "--config", config, "wayback", "submit"); err != nil {
 		return err
 	}
@@ -169,6 +173,11 @@ func (a *app) demoStep(ctx context.Context, args ...string) error {
 	}
 	root.SetArgs(args)
 	return root.ExecuteContext(ctx)
+}
+
+// demoQuiet runs a command whose results are not shown.
+func (a *app) demoQuiet(ctx context.Context, args ...string) error {
+	return (&app{stdin: a.stdin, stdout: io.Discard, stderr: a.stderr, quiet: true, json: false}).demoStep(ctx, args...)
 }
 
 // say tells the story: on standard output, or on standard error with --json.

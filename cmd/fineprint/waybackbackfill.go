@@ -247,11 +247,14 @@ func (a *app) printBackfillLine(l backfillLine, dry bool) error {
 		return a.printJSON(l)
 	}
 	fmt.Fprintf(a.stdout, "%s\n", l.URL)
+	index := "no capture of the page"
 	if l.First != nil && l.Last != nil {
-		fmt.Fprintf(a.stdout, "  in the index   %d captures, %s to %s, %d distinct bodies; left out: %s\n", l.Captures, stamp(*l.First), stamp(*l.Last), l.Distinct, counts(l.Others))
-	} else {
-		fmt.Fprintf(a.stdout, "  in the index   no capture of the page; left out: %s\n", counts(l.Others))
+		index = fmt.Sprintf("%d captures, %s to %s, %d distinct bodies", l.Captures, stamp(*l.First), stamp(*l.Last), l.Distinct)
 	}
+	if len(l.Others) > 0 {
+		index += "; left out: " + counts(l.Others)
+	}
+	fmt.Fprintf(a.stdout, "  in the index   %s\n", index)
 	fmt.Fprintf(a.stdout, "  in the archive %d bodies before, %d to be replayed, about %.1f minutes\n", l.Known, l.Requests, l.Minutes)
 	if !dry {
 		fmt.Fprintf(a.stdout, "  imported now   %d; absent %d, failed %d, waiting %d\n", l.Replayed, l.Absent, l.Failed, l.Waiting)
