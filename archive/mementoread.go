@@ -138,7 +138,7 @@ func sameness(same bool) warc.Fact {
 // compareTexts makes the texts of both by the declaration of our look, for every
 // document that the page belongs to; the worst of the answers counts.
 func (l *mementoLook) compareTexts(ctx context.Context, ours catalog.LookRow, out *wayback.Reading) error {
-	parts, err := l.cfg.Archive.partsOf(ctx, ours)
+	parts, err := partsOf(ctx, l.cfg.Archive.cfg.Catalog, ours)
 	if err != nil {
 		return err
 	}
@@ -242,8 +242,8 @@ type documentPart struct {
 
 // partsOf returns what the declaration of a look makes of its page; without one
 // all of the page.
-func (a *Archive) partsOf(ctx context.Context, look catalog.LookRow) ([]documentPart, error) {
-	canonical, err := a.cfg.Catalog.Canonical(ctx, look.Declaration)
+func partsOf(ctx context.Context, db *catalog.DB, look catalog.LookRow) ([]documentPart, error) {
+	canonical, err := db.Canonical(ctx, look.Declaration)
 	if err != nil {
 		return nil, err
 	}

@@ -44,11 +44,16 @@ still stands is compared with that one. Formats: text (a redline for terminals,
 			})
 		},
 	}
+	f.flags(cmd)
+	return cmd
+}
+
+// flags adds the flags of a redline to a command.
+func (f *diffFlags) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, html, json or unified")
 	cmd.Flags().IntVar(&f.context, "context", 2, "unchanged blocks around each change; -1 for all")
 	cmd.Flags().BoolVar(&f.plain, "plain", false, "text: no colours, [-removed-] and {+added+}")
 	cmd.Flags().StringVarP(&f.out, "output", "o", "-", "write into `FILE` (- for standard output)")
-	return cmd
 }
 
 // twoTexts are what is compared.
@@ -69,6 +74,11 @@ func (a *app) diff(ctx context.Context, db *catalog.DB, f diffFlags, args []stri
 	if err != nil {
 		return err
 	}
+	return a.writeRedline(f, two)
+}
+
+// writeRedline writes a redline where the flags say.
+func (a *app) writeRedline(f diffFlags, two twoTexts) error {
 	write, err := a.redline(f, two)
 	if err != nil {
 		return err

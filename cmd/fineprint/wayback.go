@@ -54,7 +54,7 @@ func (a *app) waybackCommand() *cobra.Command {
 	cmd.AddCommand(
 		a.waybackBackfillCommand(),
 		a.waybackUploadCommand(),
-		a.waybackSubmitCommand(), a.waybackStatusCommand(), a.waybackVerifyCommand())
+		a.waybackSubmitCommand(), a.waybackStatusCommand(), a.waybackVerifyCommand(), a.waybackDiffCommand())
 	for _, c := range cmd.Commands() {
 		c.Args = usageArgs(c.Args)
 	}

@@ -42,9 +42,10 @@ type waybackState struct {
 	ReadsDue      int64            `json:"reads_due"`      // captures to be read back now
 	Submits       int64            `json:"submits_24h"`
 	NextAction    *string          `json:"next_action"`
-	Next          *waybackNext     `json:"next"`   // what that is
-	Paused        *waybackPause    `json:"paused"` // what the Archive told us to wait for
-	Off           *string          `json:"off"`    // why nothing is submitted
+	Next          *waybackNext     `json:"next"`    // what that is
+	Paused        *waybackPause    `json:"paused"`  // what the Archive told us to wait for
+	Service       *string          `json:"service"` // what the service says of its troubles
+	Off           *string          `json:"off"`     // why nothing is submitted
 	Done          *waybackDone     `json:"done,omitempty"`
 }
 
@@ -108,6 +109,9 @@ func (s *waybackState) print(a *app) error {
 	if s.BudgetLeft != nil {
 		fmt.Fprintf(a.stdout, "captures left today %d\n", *s.BudgetLeft)
 	}
+	if s.Service != nil {
+		fmt.Fprintf(a.stdout, "the service says    %s\n", *s.Service)
+	}
 	if s.OldestWaiting != nil {
 		fmt.Fprintf(a.stdout, "oldest that waits   %s\n", *s.OldestWaiting)
 	}
@@ -141,9 +145,7 @@ func (a *app) waybackStatus(ctx context.Context, state string, limit int) (err e
 	if err != nil {
 		return err
 	}
-	if left, asked := a.waybackBudget(ctx, c); asked {
-		report.BudgetLeft = &left
-	}
+	a.askService(ctx, c, report)
 	if a.json {
 		return a.printJSON(report)
 	}
@@ -204,25 +206,30 @@ func outboxLine(c *config, r catalog.OutboxRow) waybackItem {
 	return item
 }
 
-// waybackBudget asks the account how many captures are left today. No answer is
-// no error: the state of the outbox is worth printing without it.
-func (a *app) waybackBudget(ctx context.Context, c *config) (int64, bool) {
-	if waybackOff(c) != "" {
-		return 0, false
+// askService asks how the service is and how many captures the account has left
+// today. No answer is no error: the state of the outbox is worth printing without
+// it.
+func (a *app) askService(ctx context.Context, c *config, s *waybackState) {
+	if s.Off != nil {
+		return
 	}
 	client, err := a.newWaybackClient(ctx, c, nil)
 	if err != nil {
-		return 0, false
+		return
 	}
-	const patience = 10 * time.Second
+	const patience = 5 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	status, err := client.UserStatus(ctx)
 	if err != nil {
 		a.talk("wayback: the account's limits could not be asked: %v", err)
-		return 0, false
+		if system, err := client.SystemStatus(ctx); err == nil { // perhaps it says why
+			s.Service = orNull(system.Message)
+		}
+		return
 	}
-	return int64(status.DailyCapturesLimit - status.DailyCaptures), true
+	left := int64(status.DailyCapturesLimit - status.DailyCaptures)
+	s.BudgetLeft = &left
 }
 
 // waybackPaused returns the pause that ends last, as the last process that spoke to

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -95,7 +96,9 @@ func (a *app) waybackWork(ctx context.Context, submit bool, prepare func(context
 	if err != nil {
 		return err
 	}
+	stopTelling := a.tellWork(ctx, w.db)
 	stats, runErr := worker.Run(ctx, nil)
+	stopTelling()
 	_, sealErr := w.seal(ctx, a)
 	if err := errors.Join(runErr, sealErr, a.printWork(context.WithoutCancel(ctx), c, w.db, stats)); err != nil {
 		return err
@@ -104,6 +107,40 @@ func (a *app) waybackWork(ctx context.Context, submit bool, prepare func(context
 		return withCode(exitFailed, fmt.Errorf("%d captures came back with other bytes or another text, %d are gone", stats.Divergent, stats.Gone))
 	}
 	return nil
+}
+
+// tellEvery is how often a command that works the outbox says how far it is.
+const tellEvery = 15 * time.Second
+
+// tellWork says now and then how far the outbox is, until stop is called.
+func (a *app) tellWork(ctx context.Context, db *catalog.DB) (stop func()) {
+	done := make(chan struct{})
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		tick := time.NewTicker(tellEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			s, err := db.OutboxStats(ctx)
+			if err != nil {
+				continue // the worker meets it too, and says so
+			}
+			n := func(states ...wayback.State) (sum int64) {
+				for _, state := range states {
+					sum += s.States[string(state)]
+				}
+				return sum
+			}
+			a.talk("wayback: %d wait, %d under way, %d reported, %d replayed, %d confirmed; %d to be read back now",
+				n(wayback.StateWaiting), n(wayback.StateSubmitted, wayback.StateAccepted, wayback.StateUnresolved), n(wayback.StateReported, wayback.StateIndexed),
+				n(wayback.StateReplayed), n(wayback.StateConfirmed), s.ReadsDue)
+		}
+	})
+	return func() { close(done); telling.Wait() }
 }
 
 // printWork says what was done and what is left.
