@@ -42,12 +42,13 @@ func (db *DB) EndRun(ctx context.Context, id string, at time.Time, summary []byt
 	}))
 }
 
-// Runs returns up to limit runs, the newest first.
+// Runs returns up to limit runs that were begun (BeginRun), the newest first. A
+// process that keeps something without visiting pages has a row of numbers alone.
 func (db *DB) Runs(ctx context.Context, limit int) ([]RunRow, error) {
 	dest := func(r *RunRow) []any {
 		return []any{&r.ID, scanTime{&r.Started}, scanTime{&r.Ended}, &r.Host, &r.PID, &r.Args, &r.Summary}
 	}
-	list, err := collect(ctx, reader{db}, dest, "SELECT id, started, ended, host, pid, args, summary FROM runs ORDER BY started DESC, id DESC LIMIT $1", limit)
+	list, err := collect(ctx, reader{db}, dest, "SELECT id, started, ended, host, pid, args, summary FROM runs WHERE pid <> 0 ORDER BY started DESC, id DESC LIMIT $1", limit)
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", db.redact(err))
 	}

@@ -253,6 +253,9 @@ func TestRuns(t *testing.T) {
 		if err := db.EndRun(ctx, "nowhere", noon, nil); err == nil {
 			t.Error("EndRun of an unknown run succeeded")
 		}
+		if _, err := db.NextSerial(ctx, "a seal"); err != nil { // no run was begun
+			t.Error(err)
+		}
 		got, err := db.Runs(ctx, 2)
 		must(t, err)
 		want := []catalog.RunRow{

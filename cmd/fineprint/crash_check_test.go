@@ -149,7 +149,8 @@ func (l *lane) checkLooks(t *testing.T, manifests map[string][]lookManifest) {
 			if row := rows[source][i]; row.N != m.N || row.ID != m.id || row.WARC != m.object || row.State != catalog.LookSealed {
 				t.Errorf("%s: the catalog says n %d, id %s, object %s, state %s; the store n %d, id %s, object %s", name, row.N, row.ID, row.WARC, row.State, m.N, m.id, m.object)
 			}
-			if m.Result == warc.Captured && !l.web.servedBody(m.FinalURL, m.Payload.SHA256.Hex()) {
+			// What is read back is the stand-in's, which holds empty pages here.
+			if m.Result == warc.Captured && m.Memento == nil && !l.web.servedBody(m.FinalURL, m.Payload.SHA256.Hex()) {
 				t.Errorf("%s: %s never served these bytes", name, m.FinalURL)
 			}
 			if m.Error == "interrupted" {

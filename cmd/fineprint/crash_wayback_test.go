@@ -24,7 +24,7 @@ var waybackSteps = []string{"wayback-row", "wayback-post", "wayback-poll", "wayb
 // waybackLanes archives are killed side by side.
 const waybackLanes = 4
 
-// TestWaybackCrash kills `wayback submit` with SIGKILL inside each named step, a
+// TestWaybackCrash kills `wayback submit`, on each database, with SIGKILL inside each named step, a
 // fifth of FINEPRINT_CRASH_ROUNDS times each, lets the next ones mend it, and wants
 // no job lost, no page captured twice for one row, at most one extra submit for
 // each kill, and an archive of which the audit finds nothing wrong.
@@ -37,39 +37,42 @@ func TestWaybackCrash(t *testing.T) {
 	}
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(steps), func(i, j int) { steps[i], steps[j] = steps[j], steps[i] })
 	lanes := min(waybackLanes, len(steps))
-	for i := range lanes {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			t.Parallel()
-			l := newWaybackLane(t)
-			for k := i; k < len(steps); k += lanes {
-				l.round(t, steps[k], 1+k%2)
-			}
-			l.end(t)
-		})
-	}
+	eachDatabase(t, func(t *testing.T, dsn func(*testing.T) string) {
+		for i := range lanes {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				l := newWaybackLane(t, dsn(t))
+				for k := i; k < len(steps); k += lanes {
+					l.round(t, steps[k], 1+k%2)
+				}
+				l.end(t)
+			})
+		}
+	})
 }
 
 // waybackLane is one archive whose submissions are killed again and again.
 type waybackLane struct {
 	*program
+	dsn   string
 	web   *testWeb
 	saver *waybacktest.Server
 	kills map[string]int // by step
 }
 
-func newWaybackLane(t *testing.T) *waybackLane {
-	l := &waybackLane{web: startWeb(t, 1), kills: map[string]int{}}
+func newWaybackLane(t *testing.T, dsn string) *waybackLane {
+	l := &waybackLane{dsn: dsn, web: startWeb(t, 1), kills: map[string]int{}}
 	// A day is twelve seconds.
 	l.saver = waybacktest.New(waybacktest.Config{TimeScale: 7200, PerURLDay: 100, FetchPage: waybacktest.FetchFrom(http.DefaultTransport)})
 	server := httptest.NewServer(l.saver)
 	t.Cleanup(server.Close)
 	l.program = newProgram(t, fmt.Sprintf(`archive: archive
-database: catalog.sqlite
+database: %s
 declarations: [declarations]
 operator: crash test
 crawl: {delay: 0s, retry_delay: 50ms, timeout: 10s, concurrency: 4, allow_private_networks: true}
 wayback: {base_url: %q, access_key: crash-access, secret_key: crash-secret, time_scale: 7200}
-`, server.URL), l.web.declarations())
+`, dsn, server.URL), l.web.declarations())
 	l.must(t, []int{exitPartly}, "crawl", "-q") // a page is gone
 	l.mend(t, "nothing")                        // before pages change
 	return l
@@ -146,7 +149,7 @@ func (l *waybackLane) mend(t *testing.T, step string) {
 // rows returns the rows of the outbox.
 func (l *waybackLane) rows(t *testing.T) []catalog.OutboxRow {
 	t.Helper()
-	db, err := catalog.Open(t.Context(), l.path("catalog.sqlite"), catalog.Options{})
+	db, err := catalog.Open(t.Context(), l.dsn, catalog.Options{})
 	must(t, err)
 	rows, err := db.ListOutbox(t.Context(), catalog.OutboxFilter{})
 	must(t, err)
@@ -160,7 +163,7 @@ func (l *waybackLane) end(t *testing.T) {
 	l.must(t, []int{exitPartly}, "crawl", "-q")
 	l.must(t, []int{exitDone}, "seal", "-q")
 	l.must(t, []int{exitDone}, "audit", "-q")
-	db, err := catalog.Open(t.Context(), l.path("catalog.sqlite"), catalog.Options{})
+	db, err := catalog.Open(t.Context(), l.dsn, catalog.Options{})
 	must(t, err)
 	mementos, err := db.Mementos(t.Context(), catalog.MementoFilter{})
 	must(t, err)

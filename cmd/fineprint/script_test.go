@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -41,7 +42,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup:               setupScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": cmdExits, "jsonq": cmdJSONQ, "savejson": cmdSaveJSON, "fill": cmdFill, "tamper": cmdTamper, "first": cmdFirst, "tobytes": cmdToBytes, "outside": cmdOutside,
+			"exits": cmdExits, "settle": cmdSettle, "jsonq": cmdJSONQ, "savejson": cmdSaveJSON, "fill": cmdFill, "tamper": cmdTamper, "first": cmdFirst, "tobytes": cmdToBytes, "outside": cmdOutside,
 		},
 	})
 }
@@ -148,6 +149,26 @@ func jsonValue(ts *testscript.TestScript, file, line, key string) string {
 	text, err := json.Marshal(v)
 	ts.Check(err)
 	return string(text)
+}
+
+// cmdSettle runs `wayback submit` until its last line has a value, for at most a
+// minute: how much one call gets done depends on the machine.
+func cmdSettle(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: settle KEY WANT")
+	}
+	end := time.Now().Add(time.Minute)
+	for {
+		ts.Check(ts.Exec("fineprint", "--json", "wayback", "submit"))
+		got := jsonValue(ts, "stdout", "last", args[0])
+		if got == args[1] {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%s is %q after a minute, want %q", args[0], got, args[1])
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 func cmdJSONQ(ts *testscript.TestScript, neg bool, args []string) {

@@ -147,7 +147,7 @@ func (s *status) print(a *app) error {
 	case s.Wayback.Off != nil:
 		fmt.Fprintf(t, "wayback\toff: %s\n", *s.Wayback.Off)
 	default:
-		fmt.Fprintf(t, "wayback\t%d wait, %d reported\n", s.Wayback.Waiting, s.Wayback.States["reported"])
+		fmt.Fprintf(t, "wayback\t%s\n", s.Wayback.short())
 	}
 	return t.Flush()
 }

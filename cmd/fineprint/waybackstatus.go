@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,6 +98,17 @@ func waybackReport(ctx context.Context, c *config, db *catalog.DB) (*waybackStat
 	}
 	s.Paused, err = waybackPaused(ctx, db)
 	return s, err
+}
+
+// short is the state in one line: what waits, and what is in each other state.
+func (s *waybackState) short() string {
+	parts := []string{fmt.Sprintf("%d wait", s.Waiting)}
+	for _, info := range wayback.States() {
+		if n := s.States[string(info.State)]; n > 0 && info.State != wayback.StateWaiting && info.State != wayback.StateSubmitted {
+			parts = append(parts, fmt.Sprintf("%d %s", n, info.State))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // print writes the state for people.
