@@ -13,4 +13,9 @@ func DeletePassages(ctx context.Context, tx *Tx, document string) error {
 }
 
 // SearchQuery returns the statement of a filter.
-func (db *DB) SearchQuery(f SearchFilter) (string, []any, error) { return f.query(db.dialect) }
+func (db *DB) SearchQuery(f SearchFilter) (string, []any, error) { return f.query(db.dialect, false) }
+
+// SearchFrequent reports whether a filter's passages are walked.
+func (db *DB) SearchFrequent(ctx context.Context, f SearchFilter) (bool, error) {
+	return db.frequent(ctx, &f)
+}
