@@ -106,33 +106,23 @@ func (l *mementoLook) take(replay wayback.Replay, out *wayback.Reading) {
 		return
 	}
 	l.replayed = &replay
-	if out.Row == nil || out.Row.Digest.IsZero() {
-		return
-	}
-	f.Replay = warc.FactDifferent
-	// An original without content coding may have been compressed on the way.
-	if out.Row.Digest == replay.PayloadSHA1 || out.Row.Digest == warc.SumSHA1(replay.Body) {
-		f.Replay = warc.FactSame
-	}
+	f.Replay = warc.CompareBodies(l.m.Memento.Digest, l.theirs(), warc.Body{}).Replay
+}
+
+// theirs has the digests of the replayed body.
+func (l *mementoLook) theirs() warc.Body {
+	r := l.replayed
+	return warc.Body{SHA1: r.PayloadSHA1, DecodedSHA1: warc.SumSHA1(r.Body), DecodedSHA256: warc.SumSHA256(r.Body)}
 }
 
 // compare compares a replay with our own look.
 func (l *mementoLook) compare(ctx context.Context, ours catalog.LookRow, out *wayback.Reading) error {
-	f := &out.Facts
-	if out.Row != nil && !out.Row.Digest.IsZero() && !ours.PayloadSHA1.IsZero() {
-		f.Index = sameness(out.Row.Digest == ours.PayloadSHA1)
+	facts := warc.CompareBodies(l.m.Memento.Digest, l.theirs(), warc.Body{SHA1: ours.PayloadSHA1, DecodedSHA256: ours.DecodedSHA256})
+	if out.Row == nil {
+		facts.Index = warc.FactAbsent
 	}
-	if !ours.DecodedSHA256.IsZero() {
-		f.Content = sameness(warc.SumSHA256(l.replayed.Body) == ours.DecodedSHA256)
-	}
+	out.Facts = facts
 	return l.compareTexts(ctx, ours, out)
-}
-
-func sameness(same bool) warc.Fact {
-	if same {
-		return warc.FactSame
-	}
-	return warc.FactDifferent
 }
 
 // compareTexts makes the texts of both by the declaration of our look, for every

@@ -51,3 +51,40 @@ type Facts struct {
 	Replay  Fact `json:"replay,omitempty"`  // the replayed body has the digest of the index
 	Text    Fact `json:"text,omitempty"`    // the texts made of both are equal
 }
+
+// Body has the digests of an entity body that are compared; one that is not known
+// is zero.
+type Body struct {
+	SHA1          Digest // as sent, without transfer coding
+	SHA256        Digest // likewise
+	DecodedSHA1   Digest // without content codings
+	DecodedSHA256 Digest // likewise
+}
+
+// CompareBodies returns the facts that digests show of a capture in a web archive:
+// index is the digest in the archive's index, theirs the replayed body, ours that
+// of our look. A comparison that lacks a side stays "".
+//
+// The index has the digest of the body as the page's server sent it. A replay may
+// come compressed where that was not, so either form of it may have that digest.
+func CompareBodies(index Digest, theirs, ours Body) Facts {
+	f := Facts{
+		Index:   compareDigests(index, ours.SHA1),
+		Replay:  compareDigests(index, theirs.SHA1),
+		Content: compareDigests(theirs.DecodedSHA256, ours.DecodedSHA256),
+	}
+	if f.Replay == FactDifferent && compareDigests(index, theirs.DecodedSHA1) == FactSame {
+		f.Replay = FactSame
+	}
+	return f
+}
+
+func compareDigests(a, b Digest) Fact {
+	switch {
+	case a.IsZero() || b.IsZero():
+		return ""
+	case a == b:
+		return FactSame
+	}
+	return FactDifferent
+}

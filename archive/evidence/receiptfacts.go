@@ -12,42 +12,6 @@ import (
 	"github.com/fineprint-archive/fineprint/warc"
 )
 
-// body is what is compared of an entity body; what is not known is zero.
-type body struct {
-	SHA1          warc.Digest // as sent, without transfer coding
-	SHA256        warc.Digest // likewise
-	DecodedSHA1   warc.Digest // without content codings
-	DecodedSHA256 warc.Digest // likewise
-}
-
-// compareBodies returns the facts that digests show of a capture in a web archive:
-// index is the digest in the archive's index, theirs the replayed body, ours that
-// of our look. A comparison that lacks a side stays "".
-//
-// The index has the digest of the body as the page's server sent it. A replay may
-// come compressed where that was not, so either form of it may have that digest.
-func compareBodies(index warc.Digest, theirs, ours body) warc.Facts {
-	f := warc.Facts{
-		Index:   compareDigests(index, ours.SHA1),
-		Replay:  compareDigests(index, theirs.SHA1),
-		Content: compareDigests(theirs.DecodedSHA256, ours.DecodedSHA256),
-	}
-	if f.Replay == warc.FactDifferent && compareDigests(index, theirs.DecodedSHA1) == warc.FactSame {
-		f.Replay = warc.FactSame
-	}
-	return f
-}
-
-func compareDigests(a, b warc.Digest) warc.Fact {
-	switch {
-	case a.IsZero() || b.IsZero():
-		return ""
-	case a == b:
-		return warc.FactSame
-	}
-	return warc.FactDifferent
-}
-
 // agreement says in words what a receipt's facts come to, the worst first, and
 // whether the observer saw what we saw. Only a replay that is not what its index
 // says, and another text, are disagreement: bytes differ from one visitor to the
@@ -101,32 +65,32 @@ var errNoBody = errors.New("the body is not in this bundle")
 // bodyOf computes the digests of the page that a manifest tells of, from the
 // record in c that holds it in full. errNoBody: there is none. Other errors say
 // what contradicts the manifest.
-func bodyOf(r io.ReaderAt, c *contents, m *warc.Manifest) (body, error) {
+func bodyOf(r io.ReaderAt, c *contents, m *warc.Manifest) (warc.Body, error) {
 	if m.Payload == nil {
-		return body{}, errNoBody
+		return warc.Body{}, errNoBody
 	}
 	at := c.byID[m.Payload.Record]
 	if at.typ == warc.TypeRevisit && m.SameAs != nil {
 		at = c.byID[m.SameAs.Record]
 	}
 	if at.typ != warc.TypeResponse {
-		return body{}, errNoBody
+		return warc.Body{}, errNoBody
 	}
-	var b body
+	var b warc.Body
 	var err error
 	open := func() (*warc.Record, error) { return warc.ReadRecordAt(r, at.offset, at.length) }
 	if b.SHA1, b.SHA256, err = bodySums(open, func(rec *warc.Record) (io.Reader, error) { return rec.Payload() }); err != nil {
-		return body{}, fmt.Errorf("record %s: %w", at.record, err)
+		return warc.Body{}, fmt.Errorf("record %s: %w", at.record, err)
 	}
 	if b.SHA256 != m.Payload.SHA256 || !m.Payload.SHA1.IsZero() && b.SHA1 != m.Payload.SHA1 {
-		return body{}, fmt.Errorf("the payload of record %s has %s, the manifest says %s", at.record, b.SHA256, m.Payload.SHA256)
+		return warc.Body{}, fmt.Errorf("the payload of record %s has %s, the manifest says %s", at.record, b.SHA256, m.Payload.SHA256)
 	}
 	plain1, plain256, err := bodySums(open, func(rec *warc.Record) (io.Reader, error) { return rec.Decoded(maxDecodedBody) })
 	if err == nil { // else its content coding is one that nobody can undo: nothing to compare
 		b.DecodedSHA1, b.DecodedSHA256 = plain1, plain256
 	}
 	if d := m.Payload.DecodedSHA256; err == nil && !d.IsZero() && d != plain256 {
-		return body{}, fmt.Errorf("the payload of record %s decodes to %s, the manifest says %s", at.record, plain256, d)
+		return warc.Body{}, fmt.Errorf("the payload of record %s decodes to %s, the manifest says %s", at.record, plain256, d)
 	}
 	return b, nil
 }

@@ -228,7 +228,7 @@ func (w *wayback) compare(m *warc.Manifest, e *Entry) (computed []string, err er
 	if err := w.answers(m); err != nil {
 		return nil, err
 	}
-	own := compareBodies(m.Memento.Digest, theirs, ours)
+	own := warc.CompareBodies(m.Memento.Digest, theirs, ours)
 	for _, f := range []struct {
 		name        string
 		says, found warc.Fact

@@ -208,18 +208,18 @@ func TestCompareBodies(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		index        warc.Digest
-		theirs, ours body
+		theirs, ours warc.Body
 		want         warc.Facts
 	}{
-		{"all the same", one, body{SHA1: one, DecodedSHA256: a}, body{SHA1: one, DecodedSHA256: a}, warc.Facts{Index: warc.FactSame, Replay: warc.FactSame, Content: warc.FactSame}},
-		{"compressed on the way", one, body{SHA1: two, DecodedSHA1: one, DecodedSHA256: a}, body{SHA1: one, DecodedSHA256: a}, warc.Facts{Index: warc.FactSame, Replay: warc.FactSame, Content: warc.FactSame}},
-		{"compressed by one side", one, body{SHA1: one, DecodedSHA256: a}, body{SHA1: two, DecodedSHA1: one, DecodedSHA256: a}, warc.Facts{Index: warc.FactDifferent, Replay: warc.FactSame, Content: warc.FactSame}},
-		{"altered", one, body{SHA1: two, DecodedSHA1: two, DecodedSHA256: b}, body{SHA1: one, DecodedSHA256: a}, warc.Facts{Index: warc.FactSame, Replay: warc.FactDifferent, Content: warc.FactDifferent}},
-		{"no index", warc.Digest{}, body{SHA1: one, DecodedSHA256: a}, body{SHA1: one, DecodedSHA256: b}, warc.Facts{Content: warc.FactDifferent}},
-		{"we have no page", one, body{SHA1: one}, body{}, warc.Facts{Replay: warc.FactSame}},
+		{"all the same", one, warc.Body{SHA1: one, DecodedSHA256: a}, warc.Body{SHA1: one, DecodedSHA256: a}, warc.Facts{Index: warc.FactSame, Replay: warc.FactSame, Content: warc.FactSame}},
+		{"compressed on the way", one, warc.Body{SHA1: two, DecodedSHA1: one, DecodedSHA256: a}, warc.Body{SHA1: one, DecodedSHA256: a}, warc.Facts{Index: warc.FactSame, Replay: warc.FactSame, Content: warc.FactSame}},
+		{"compressed by one side", one, warc.Body{SHA1: one, DecodedSHA256: a}, warc.Body{SHA1: two, DecodedSHA1: one, DecodedSHA256: a}, warc.Facts{Index: warc.FactDifferent, Replay: warc.FactSame, Content: warc.FactSame}},
+		{"altered", one, warc.Body{SHA1: two, DecodedSHA1: two, DecodedSHA256: b}, warc.Body{SHA1: one, DecodedSHA256: a}, warc.Facts{Index: warc.FactSame, Replay: warc.FactDifferent, Content: warc.FactDifferent}},
+		{"no index", warc.Digest{}, warc.Body{SHA1: one, DecodedSHA256: a}, warc.Body{SHA1: one, DecodedSHA256: b}, warc.Facts{Content: warc.FactDifferent}},
+		{"we have no page", one, warc.Body{SHA1: one}, warc.Body{}, warc.Facts{Replay: warc.FactSame}},
 	} {
-		if got := compareBodies(c.index, c.theirs, c.ours); got != c.want {
-			t.Errorf("%s: compareBodies = %+v, want %+v", c.name, got, c.want)
+		if got := warc.CompareBodies(c.index, c.theirs, c.ours); got != c.want {
+			t.Errorf("%s: CompareBodies = %+v, want %+v", c.name, got, c.want)
 		}
 	}
 }

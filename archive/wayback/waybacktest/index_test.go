@@ -219,7 +219,7 @@ func FuzzServer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, target, value string) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil || method != "GET" && method != "HEAD" {
-			t.Skip()
+			return
 		}
 		r := httptest.NewRequest(method, "/", nil)
 		r.URL, r.RequestURI = u, target
