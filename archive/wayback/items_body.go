@@ -40,6 +40,8 @@ func (b *itemBody) Read(p []byte) (int, error) {
 		return 0, b.err
 	case b.over:
 		return 0, errors.New("read of a closed body")
+	case b.ctx.Err() != nil:
+		return 0, b.ctx.Err() // the transport may read on for a while: a stopped PUT is not completed
 	case b.n.Load() == b.file.Size:
 		return 0, io.EOF
 	}

@@ -184,6 +184,45 @@ func TestItemsCancel(t *testing.T) {
 	}
 }
 
+// A transport that reads on after the end of its request, as http.Transport may for
+// milliseconds, does not get the rest of a stopped PUT.
+func TestItemsCancelLate(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	var sent int64
+	greedy := roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Method != http.MethodPut {
+			return nil, errors.New("no question is expected")
+		}
+		n, err := io.Copy(io.Discard, r.Body)
+		sent = n
+		if err != nil {
+			return nil, err
+		}
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}, Request: r}, nil
+	})
+	c, err := NewItems(ItemsConfig{Keys: Keys{testAccess, testSecret}, UserAgent: testAgent, Transport: greedy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := fileOf("a.warc.gz", make([]byte, 1<<20))
+	f.Progress = func(n int64) {
+		if n >= f.Size/2 {
+			cancel()
+		}
+	}
+	if err := c.Put(ctx, f); !errors.Is(err, context.Canceled) {
+		t.Errorf("Put = %v, want context.Canceled", err)
+	}
+	if sent >= f.Size {
+		t.Errorf("all %d bytes were sent after the PUT was stopped at half of them", sent)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 // zeros is a file of n zero bytes that takes no memory.
 type zeros struct{ n int64 }
 
