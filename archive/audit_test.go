@@ -56,9 +56,7 @@ func makeAudited(t testing.TB, runs int, looks func(b *audited, a *archive.Archi
 	key, err := tlog.GenerateKey(rand.Reader, "example.org/log")
 	must(t, err)
 	b := &audited{root: filepath.Join(dir, "archive"), database: filepath.Join(dir, "catalog.sqlite"), key: key.Verifier, vkey: key.Public, signer: key.Signer}
-	b.db, err = catalog.Open(t.Context(), b.database, catalog.Options{})
-	must(t, err)
-	t.Cleanup(func() { must(t, b.db.Close()) })
+	b.db = openCatalog(t, b.database)
 	set, err := declaration.FromURLs(strings.NewReader("https://example.org/terms\nhttps://example.org/privacy\n"), declaration.Options{})
 	must(t, err)
 	b.sources = set.Sources

@@ -464,7 +464,7 @@ func TestBackfillTrouble(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := &brief{pages: test.pages, db: newDeriveCatalog(t, filepath.Join(t.TempDir(), "catalog.sqlite")), fail: test.fail}
+				w := &brief{pages: test.pages, db: openCatalog(t, filepath.Join(t.TempDir(), "catalog.sqlite")), fail: test.fail}
 				stats, err := archive.Backfill(t.Context(), archive.BackfillConfig{Catalog: w.db, Importer: w, Source: "s", URL: "https://example.org/terms"})
 				must(t, err)
 				got := fmt.Sprint(stats.Replayed, " ", stats.Waiting, " ", stats.Absent, " ", stats.Failed, " ", stats.Stopped != "")

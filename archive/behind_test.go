@@ -39,14 +39,6 @@ func (b *bench) refused(t *testing.T, remedy string) {
 	}
 }
 
-func openCatalog(t *testing.T, name string) *catalog.DB {
-	t.Helper()
-	db, err := catalog.Open(t.Context(), name, catalog.Options{})
-	must(t, err)
-	t.Cleanup(func() { must(t, db.Close()) })
-	return db
-}
-
 func newDir(t *testing.T) *store.Dir {
 	t.Helper()
 	dir, err := store.OpenDir(t.TempDir())

@@ -49,7 +49,7 @@ func newDeriveBench(t testing.TB, declarations string) *deriveBench {
 
 func newDeriveBenchOn(t testing.TB, s store.Store, declarations string) *deriveBench {
 	t.Helper()
-	b := &deriveBench{store: s, db: newDeriveCatalog(t, filepath.Join(t.TempDir(), "catalog.sqlite"))}
+	b := &deriveBench{store: s, db: openCatalog(t, filepath.Join(t.TempDir(), "catalog.sqlite"))}
 	watch, err := terms.NewWatch([]string{"train*", "machine learning", "训练", "人工智能"})
 	must(t, err)
 	b.cfg = archive.DeriveConfig{Store: s, Catalog: b.db, Watch: watch, Workers: 1}
@@ -58,14 +58,6 @@ func newDeriveBenchOn(t testing.TB, s store.Store, declarations string) *deriveB
 	t.Cleanup(func() { must(t, b.arch.Close()) })
 	b.declare(t, declarations)
 	return b
-}
-
-func newDeriveCatalog(t testing.TB, dsn string) *catalog.DB {
-	t.Helper()
-	db, err := catalog.Open(context.Background(), dsn, catalog.Options{})
-	must(t, err)
-	t.Cleanup(func() { must(t, db.Close()) })
-	return db
 }
 
 // declare makes other declarations those in force.
@@ -201,7 +193,7 @@ func dump(t testing.TB, db *catalog.DB) string {
 // rebuilt makes a catalog of the store, and returns it with what derives into it.
 func (b *deriveBench) rebuilt(t testing.TB, dsn string) (*catalog.DB, archive.DeriveConfig) {
 	t.Helper()
-	db := newDeriveCatalog(t, dsn)
+	db := openCatalog(t, dsn)
 	stats, err := archive.Rebuild(context.Background(), b.store, db, nil, nil)
 	must(t, err)
 	if len(stats.Damaged)+len(stats.Conflicts) > 0 {

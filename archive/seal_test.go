@@ -38,9 +38,7 @@ type bench struct {
 
 func newBench(t *testing.T, s store.Store) *bench {
 	t.Helper()
-	db, err := catalog.Open(t.Context(), filepath.Join(t.TempDir(), "catalog.sqlite"), catalog.Options{})
-	must(t, err)
-	t.Cleanup(func() { must(t, db.Close()) })
+	db := openCatalog(t, filepath.Join(t.TempDir(), "catalog.sqlite"))
 	set, err := declaration.FromURLs(strings.NewReader("https://example.org/条款\n"), declaration.Options{})
 	must(t, err)
 	source := set.Sources[0]
