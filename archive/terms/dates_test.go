@@ -7,14 +7,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// dated makes a text: a heading begins with "# ".
+// dated makes a text: a heading begins with "# ", an item with "* ".
 func dated(lang string, lines ...string) *Text {
 	t := &Text{Lang: lang}
 	for _, line := range lines {
 		line, heading := strings.CutPrefix(line, "# ")
 		kind := Paragraph
+		line, item := strings.CutPrefix(line, "* ")
 		if heading {
 			kind = Heading
+		} else if item {
+			kind = Item
 		}
 		t.Blocks = append(t.Blocks, Block{Kind: kind, Text: line})
 	}

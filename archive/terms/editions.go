@@ -45,9 +45,9 @@ var regionPhrases = []string{
 // form that state dates ("Effective: November 15, 2024" and "Effective: September
 // 29, 2023"); or, but the first, with a line such as "Previous version". Each must
 // be long, have much in common with the longest, and state another date than the
-// one before it. Terms for two regions of the world on one page are no editions: a
-// line near the beginning of one names its region. What stands before the first is
-// part of none.
+// one before it. Terms for two regions of the world on one page are no editions:
+// lines near their beginnings do not name the same region. What stands before the
+// first is part of none.
 func Editions(t *Text) []Edition {
 	dates := Dates(t)
 	if len(dates) < 2 {
@@ -194,22 +194,38 @@ func (p *pageLines) divide(starts []int) []Edition {
 		return nil
 	}
 	for i := range all {
-		if len(all[i].Dates) == 0 || p.ofRegion(all[i]) != p.ofRegion(all[0]) || i > 0 && sameDates(all[i-1], all[i]) || i != longest && !p.shares(all[i], all[longest]) {
+		if len(all[i].Dates) == 0 || p.regionOf(all[i]) != p.regionOf(all[0]) || i > 0 && sameDates(all[i-1], all[i]) || i != longest && !p.shares(all[i], all[longest]) {
 			return nil
 		}
 	}
 	return all
 }
 
-// ofRegion reports whether a line near the beginning names a region; that of a
-// table of contents does not count.
-func (p *pageLines) ofRegion(e Edition) bool {
-	for i := max(0, e.From-3*editionTitle); i < min(e.From+editionTitle, e.To); i++ {
-		if p.t.Blocks[i].Kind != Item && len(p.lines[i]) < 200 && p.words[i] <= dateLine && containsAny(p.lines[i], regionPhrases) != "" {
-			return true
+// regionOf returns the line that names the region an edition is for, "" if there is
+// none: among its first lines, else the nearest of those before it. Items are no
+// lines: tables of contents name regions of their own, and stand between.
+func (p *pageLines) regionOf(e Edition) string {
+	for i := e.From; i < min(e.From+editionTitle, e.To); i++ {
+		if p.namesRegion(i) {
+			return p.lines[i]
 		}
 	}
-	return false
+	for i, seen := e.From-1, 0; i >= 0 && seen < 3*editionTitle; i-- {
+		if p.namesRegion(i) {
+			return p.lines[i]
+		}
+		if p.t.Blocks[i].Kind != Item {
+			seen++
+		}
+	}
+	return ""
+}
+
+// namesRegion reports whether a block is a heading or a short line that names a
+// region.
+func (p *pageLines) namesRegion(i int) bool {
+	kind := p.t.Blocks[i].Kind
+	return kind != Item && len(p.lines[i]) < 200 && (kind == Heading || p.words[i] <= dateLine) && containsAny(p.lines[i], regionPhrases) != ""
 }
 
 // sameDates reports whether two editions state the same dates.

@@ -54,6 +54,12 @@ func TestEditions(t *testing.T) {
 		{"two documents", dated("en", slices.Concat(now, other)...), nil},
 		{"two regions with the same date", dated("en", slices.Concat(now, edition("# Terms of Service", newDate, trained, 14, 5))...), nil},
 		{"two regions with other dates", dated("en", slices.Concat(now, []string{old[0], "# If you live in the European Union"}, old[1:])...), nil},
+		{"two regions, both named, below their contents", dated("en", slices.Concat(
+			[]string{"Terms", "# If you live outside the European Union, or the United Kingdom, and also if you live in the United States of America or in its territories", "* Use", "* Content"}, now,
+			[]string{"Terms", "# If you live in the European Union or the United Kingdom", "* Use", "* Content", "* Liability", "* General", "* Use", "* Content", "* Liability", "* General", "* Changes", "* Contact", "* Changes", "* Contact"}, old)...), nil},
+		{"two editions for one region", dated("en", slices.Concat(
+			[]string{"If you live in the European Union"}, now, []string{"If you live in the European Union"}, old)...),
+			[]string{"0-17 Terms of Service 2024-11-15", "17-34 Terms of Service 2023-09-29"}},
 		{"a list of changes", dated("en", slices.Concat(now, []string{oldDate, "We added a clause.", "Effective: May 1, 2022", "We removed one."})...), nil},
 		{"a link to the previous version", dated("en", slices.Concat(now, []string{"Previous version", oldDate})...), nil},
 	} {
