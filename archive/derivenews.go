@@ -130,11 +130,11 @@ func (w *docWalk) version(o terms.Observation, kind string, confirmed time.Time)
 	if err != nil {
 		return err
 	}
-	dates, err := json.Marshal(terms.Dates(text))
+	dates, err := json.Marshal(terms.Dates(text, o.Time))
 	if err != nil {
 		return err
 	}
-	editions, err := json.Marshal(terms.Editions(text))
+	editions, err := json.Marshal(terms.Editions(text, o.Time))
 	if err != nil {
 		return err
 	}
@@ -236,8 +236,8 @@ func describeChange(c *catalog.ChangeRow, d *terms.Diff, to *terms.Text, watch *
 	stats := d.Stats()
 	c.AddedWords, c.RemovedWords = int64(stats.AddedWords), int64(stats.RemovedWords)
 	c.Summary = d.SummaryOf(maxSummary, func(p terms.Passage) bool { return watch != nil && len(watch.Match(newWords(p))) > 0 })
-	c.Editions = int64(len(terms.Editions(to)))
-	for _, date := range terms.Dates(to) {
+	c.Editions = int64(len(terms.Editions(to, c.Time)))
+	for _, date := range terms.Dates(to, c.Time) {
 		if date.Kind == terms.DateEffective && date.Date > c.Effective {
 			c.Effective = date.Date // of two editions on a page the later one is new
 		}

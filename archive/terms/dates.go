@@ -3,6 +3,7 @@ package terms
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -49,8 +50,11 @@ const (
 //
 // 03/04/2024 is 4 March where the language of the text is en-US and 3 April in
 // languages that write so; for "en" alone, and where months may come first, it is
-// returned without Date, with a Note.
-func Dates(t *Text) []StatedDate {
+// returned without Date, with a Note. Captured is when the text was, zero if that is
+// unknown: what says that a text was updated or published long after it is read the
+// other way round, whatever the language, since en-US often stands on pages of
+// others.
+func Dates(t *Text, captured time.Time) []StatedDate {
 	var all []StatedDate
 	var months map[string]int
 	for i := range t.Blocks {
@@ -60,7 +64,7 @@ func Dates(t *Text) []StatedDate {
 		if months == nil {
 			months = monthTable()
 		}
-		all = append(all, blockDates(t, i, months)...)
+		all = append(all, blockDates(t, i, months, captured)...)
 	}
 	return all
 }
@@ -78,7 +82,7 @@ func mayStateDate(t *Text, i int) bool {
 	return number && (placed || gradeWords(s) <= dateLine)
 }
 
-func blockDates(t *Text, i int, months map[string]int) []StatedDate {
+func blockDates(t *Text, i int, months map[string]int, captured time.Time) []StatedDate {
 	a := foldAligned(t.Blocks[i].Text)
 	line := gradeWords(t.Blocks[i].Text) <= dateLine
 	var all []StatedDate
@@ -96,7 +100,7 @@ func blockDates(t *Text, i int, months map[string]int) []StatedDate {
 			continue
 		}
 		s := StatedDate{Kind: kind, Block: i, Quote: a.quote(start, end)}
-		s.Date, s.Note = resolveDate(d, t.Lang)
+		s.Date, s.Note = resolveDate(d, kind, t.Lang, captured)
 		all = append(all, s)
 	}
 	return all
@@ -106,11 +110,18 @@ func blockDates(t *Text, i int, months map[string]int) []StatedDate {
 // it begins. The longest counts.
 func phraseBefore(s string, line bool) (kind DateKind, start int, ok bool) {
 	for range 8 {
-		s = strings.TrimRightFunc(s, isDatePunctuation)
+		trimmed := strings.TrimRightFunc(s, isDatePunctuation)
+		if between := s[len(trimmed):]; strings.Contains(between, ")") && strings.Contains(between, "(") {
+			return "", 0, false // "(update) (18 Nov. 2020)": a remark, and the date of something else
+		}
+		s = trimmed
 		best := 0
 		for i := range phrasesBeforeDate {
 			p := &phrasesBeforeDate[i]
 			if p.weak && !line || len(p.phrase) <= best || !strings.HasSuffix(s, p.phrase) || !wordBound(s, len(s)-len(p.phrase)) {
+				continue
+			}
+			if openingPhrases[p.phrase] && strings.TrimLeftFunc(s[:len(s)-len(p.phrase)], isDatePunctuation) != "" {
 				continue
 			}
 			kind, start, ok, best = p.kind, len(s)-len(p.phrase), true, len(p.phrase)
@@ -181,15 +192,29 @@ func phraseAfter(s string) (kind DateKind, end int, ok bool) {
 	return "", 0, false
 }
 
-// resolveDate writes a date; if the language does not tell day from month, it
-// returns a note instead.
-func resolveDate(d foundDate, lang string) (date, note string) {
+// dateAhead is how long after a capture a page may say that it was updated: some
+// are put on line before the day they name.
+const dateAhead = 7 * 24 * time.Hour
+
+// resolveDate writes a date; if neither the time of the capture nor the language
+// tells day from month, it returns a note instead.
+func resolveDate(d foundDate, kind DateKind, lang string, captured time.Time) (date, note string) {
 	if !d.numeric {
 		return d.String(), ""
 	}
 	swapped := d
 	swapped.month, swapped.day = d.day, d.month
-	switch dateOrder(lang) {
+	order := dateOrder(lang)
+	if kind != DateEffective && !captured.IsZero() {
+		latest := captured.UTC().Add(dateAhead).Format(time.DateOnly)
+		switch monthFirst, dayFirst := d.String() <= latest, swapped.String() <= latest; {
+		case monthFirst && !dayFirst:
+			order = "md"
+		case dayFirst && !monthFirst:
+			order = "dm"
+		}
+	}
+	switch order {
 	case "md":
 		return d.String(), ""
 	case "dm":

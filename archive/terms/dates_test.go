@@ -3,6 +3,7 @@ package terms
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -48,6 +49,10 @@ func TestDates(t *testing.T) {
 		{"de", "Last updated 15.11.2024", "updated 2024-11-15 “Last updated 15.11.2024”"},
 		{"de", "Diese AGB gelten ab dem 01. 07. 2021", "effective 2021-07-01 “gelten ab dem 01. 07. 2021”"},
 		{"de", "Diese Fassung tritt am 1. Januar 2024 in Kraft", "effective 2024-01-01 “tritt am 1. Januar 2024”"},
+		{"de", "Datum der letzten Überarbeitung: 21. August 2020", "updated 2020-08-21 “letzten Überarbeitung: 21. August 2020”"},
+		{"fr", "Date de révision : 26 juillet 2022", "updated 2022-07-26 “Date de révision : 26 juillet 2022”"},
+		{"fr", "Révisé : 4 janvier 2022", "updated 2022-01-04 “Révisé : 4 janvier 2022”"},
+		{"fr", "À compter du 15 décembre 2022 | Versions archivées", "effective 2022-12-15 “À compter du 15 décembre 2022”"},
 		{"fr", "Entrée en vigueur : 1er janvier 2024", "effective 2024-01-01 “Entrée en vigueur : 1er janvier 2024”"},
 		{"fr", "Dernière mise à jour le jeudi 8 août 2019", "updated 2019-08-08 “Dernière mise à jour le jeudi 8 août 2019”"},
 		{"fr", "Date d’effet : 10 juin 2022", "effective 2022-06-10 “Date d’effet : 10 juin 2022”"},
@@ -83,11 +88,13 @@ func TestDates(t *testing.T) {
 		{"en", "Last updated: 1824-11-15", ""},
 		{"en", "Ineffective: November 15, 2024", ""},
 		{"zh", "2024年11月15日我们推出了新功能", ""},
+		{"fr", "Abonnements souscrits à compter du 15 décembre 2022", ""},
+		{"de", "Verletzt (Update) (18. Nov. 2020)", ""},
 		{"de", "Der Bestand: 18. März 2025", ""},
 	} {
 		text := dated(c.lang, "# Title", c.line, "More.")
 		got := ""
-		for _, d := range Dates(text) {
+		for _, d := range Dates(text, time.Time{}) {
 			got += strings.TrimSpace(string(d.Kind) + " " + d.Date + " “" + d.Quote + "” " + d.Note)
 		}
 		if got != c.want {
@@ -127,13 +134,13 @@ func TestDatesPlaces(t *testing.T) {
 		{"a weak phrase in a paragraph at the end", page(118, running+filler), 0},
 		{"a line that is huge", page(1, line+strings.Repeat(" ha", 9000)), 0},
 	} {
-		if got := Dates(c.t); len(got) != c.want {
+		if got := Dates(c.t, time.Time{}); len(got) != c.want {
 			t.Errorf("%s: %v, want %d", c.name, got, c.want)
 		}
 	}
 	under := page(61, strong+filler)
 	under.Blocks[60] = Block{Kind: Heading, Text: "Changes"}
-	if got := Dates(under); len(got) != 1 || got[0].Block != 61 {
+	if got := Dates(under, time.Time{}); len(got) != 1 || got[0].Block != 61 {
 		t.Errorf("last updated under a heading: %v", got)
 	}
 	both := dated("en", "Last updated: May 5, 2024 | Effective: June 1, 2024")
@@ -141,8 +148,37 @@ func TestDatesPlaces(t *testing.T) {
 		{Kind: DateUpdated, Date: "2024-05-05", Quote: "Last updated: May 5, 2024"},
 		{Kind: DateEffective, Date: "2024-06-01", Quote: "Effective: June 1, 2024"},
 	}
-	if diff := cmp.Diff(want, Dates(both)); diff != "" {
+	if diff := cmp.Diff(want, Dates(both, time.Time{})); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestDatesCaptured: what cannot have been said yet was meant the other way round.
+func TestDatesCaptured(t *testing.T) {
+	const updated, effective = "Updated: 11/05/2026", "Effective: 11/05/2026"
+	for _, c := range []struct {
+		lang, line, captured, want string
+	}{
+		{"en-US", updated, "2026-05-12", "2026-05-11"},
+		{"en", updated, "2026-05-12", "2026-05-11"},
+		{"en-US", updated, "2026-11-05", "2026-11-05"},
+		{"en-US", updated, "2026-10-30", "2026-11-05"}, // put on line before its day
+		{"en-US", updated, "2026-12-01", "2026-11-05"},
+		{"en", updated, "2026-12-01", ""},
+		{"en-US", updated, "2026-01-01", "2026-11-05"}, // neither can be
+		{"en-GB", "Updated: 05/11/2026", "2026-05-12", "2026-05-11"},
+		{"en-US", effective, "2026-05-12", "2026-11-05"},
+		{"en", effective, "2026-05-12", ""},
+		{"fr", "Mise à jour : 15 novembre 2026", "2026-05-12", "2026-11-15"}, // as it is written
+	} {
+		captured, err := time.Parse(time.DateOnly, c.captured)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := Dates(dated(c.lang, "# Title", c.line), captured)
+		if len(got) != 1 || got[0].Date != c.want || (got[0].Note == "") != (c.want != "") {
+			t.Errorf("%s %q captured %s: %+v, want %q", c.lang, c.line, c.captured, got, c.want)
+		}
 	}
 }
 
@@ -154,7 +190,7 @@ func FuzzDates(f *testing.F) {
 	f.Add("updated ŉ May 2024 ﬁ", "")
 	f.Fuzz(func(t *testing.T, s, lang string) {
 		text := dated(lang, strings.Split(s, "\n")...)
-		for _, d := range Dates(text) {
+		for _, d := range Dates(text, time.Time{}) {
 			if d.Block < 0 || d.Block >= len(text.Blocks) || !strings.Contains(text.Blocks[d.Block].Text, d.Quote) || d.Quote == "" {
 				t.Errorf("%q: quote %q of block %d is not in it", s, d.Quote, d.Block)
 			}
@@ -163,7 +199,7 @@ func FuzzDates(f *testing.F) {
 			}
 		}
 		last := 0
-		for _, e := range Editions(text) {
+		for _, e := range Editions(text, time.Time{}) {
 			if e.From < last || e.To <= e.From || e.To > len(text.Blocks) {
 				t.Errorf("%q: edition %d to %d after %d", s, e.From, e.To, last)
 			}

@@ -3,6 +3,7 @@ package terms
 import (
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -47,9 +48,9 @@ var regionPhrases = []string{
 // be long, have much in common with the longest, and state another date than the
 // one before it. Terms for two regions of the world on one page are no editions:
 // lines near their beginnings do not name the same region. What stands before the
-// first is part of none.
-func Editions(t *Text) []Edition {
-	dates := Dates(t)
+// first is part of none. Captured is as for Dates.
+func Editions(t *Text, captured time.Time) []Edition {
+	dates := Dates(t, captured)
 	if len(dates) < 2 {
 		return nil
 	}

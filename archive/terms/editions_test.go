@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 )
 
 // edition makes the lines of one edition; changed paragraphs say something else.
@@ -64,7 +65,7 @@ func TestEditions(t *testing.T) {
 		{"a link to the previous version", dated("en", slices.Concat(now, []string{"Previous version", oldDate})...), nil},
 	} {
 		var got []string
-		for _, e := range Editions(c.t) {
+		for _, e := range Editions(c.t, time.Time{}) {
 			s := fmt.Sprintf("%d-%d %s", e.From, e.To, e.Title)
 			for _, d := range e.Dates {
 				s += " " + d.Date

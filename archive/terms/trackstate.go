@@ -33,8 +33,9 @@ const (
 	maxVariant = 50 // variants that are
 )
 
-// TrackerVersion is the version of the rules by which outcomes are found.
-const TrackerVersion = "1"
+// TrackerVersion is the version of the rules by which outcomes are found, and what
+// is said of a version and a change beside the text: dates, editions, the summary.
+const TrackerVersion = "2"
 
 // Observation is one look at a document: a capture that was read.
 type Observation struct {
