@@ -298,8 +298,5 @@ func (a *Archive) leavesOfObject(ctx context.Context, row catalog.WARCRow) (_ *p
 // Log returns the open log, nil if the archive has none.
 func (a *Archive) Log() *tlog.Log { return a.log }
 
-// LogReader returns a reader of the log, nil if the archive has none.
-func (a *Archive) LogReader() *tlog.Reader { return a.reader }
-
 // Spool returns the identity of the spool folder.
 func (a *Archive) Spool() string { return a.spool }

@@ -225,9 +225,6 @@ func (l *Look) Abandon() {
 	l.w.looks.Done()
 }
 
-// N returns the number of the look at its source.
-func (l *Look) N() int64 { return l.n }
-
 // declare stores the declaration if no sealed WARC nor this one holds it.
 func (l *Look) declare(ctx context.Context, m *warc.Manifest) error {
 	m.Declaration = warc.SumSHA256(l.decl)

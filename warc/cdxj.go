@@ -385,24 +385,6 @@ func cdxjNumber(value string, optional bool) (int64, error) {
 	return int64(n), nil
 }
 
-// SortCDXJ sorts lines in place in the order of an index: by the bytes of the
-// written lines, as "LC_ALL=C sort" does.
-func SortCDXJ(lines []CDXJLine) {
-	slices.SortStableFunc(lines, func(a, b CDXJLine) int {
-		if c := strings.Compare(a.SURT, b.SURT); c != 0 {
-			return c // a space sorts before every byte of a key, so this is the order of lines
-		}
-		if c := a.Timestamp.Truncate(time.Second).Compare(b.Timestamp.Truncate(time.Second)); c != 0 {
-			return c
-		}
-		// Rare: the same address within one second. A line that cannot be
-		// written sorts first and is refused by WriteCDXJ.
-		la, _ := MarshalCDXJ(a)
-		lb, _ := MarshalCDXJ(b)
-		return bytes.Compare(la, lb)
-	})
-}
-
 // WriteCDXJ writes lines to w in the order of an index, each ended by a line
 // feed. The slice is left as it is. If a line cannot be written (MarshalCDXJ)
 // nothing is.

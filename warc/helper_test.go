@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -185,3 +186,6 @@ func fileHash(t testing.TB, path string) (int64, Digest) {
 }
 
 func published(f *File) string { return filepath.Join(f.dir, f.name) }
+
+// isCut reports whether reading ended because the file was cut.
+func isCut(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }

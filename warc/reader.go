@@ -3,7 +3,6 @@ package warc
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -407,6 +406,3 @@ func (s *reading) consume(n int) {
 	s.rd.hash(b)
 	s.from.Discard(n)
 }
-
-// isCut reports whether reading ended because the file was cut.
-func isCut(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }

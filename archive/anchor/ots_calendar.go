@@ -39,9 +39,8 @@ func DefaultOTSTrusted() []string {
 // concurrent use.
 type OTSClient struct {
 	HTTP      *http.Client
-	Calendars []string  // addresses that take digests
-	Trusted   []string  // further calendars that may be asked for upgrades; "*." stands for labels at the front of the host; nil: DefaultOTSTrusted
-	Rand      io.Reader // of the nonce; nil: crypto/rand
+	Calendars []string // addresses that take digests
+	Trusted   []string // further calendars that may be asked for upgrades; "*." stands for labels at the front of the host; nil: DefaultOTSTrusted
 }
 
 // Stamp submits a SHA-256 digest to every calendar. Calendars learn only a hash
@@ -55,13 +54,7 @@ func (c *OTSClient) Stamp(ctx context.Context, digest [sha256.Size]byte) (p *OTS
 		return nil, nil, errors.New("OpenTimestamps: no calendar is configured")
 	}
 	nonce := make([]byte, otsNonceSize)
-	source := c.Rand
-	if source == nil {
-		source = rand.Reader
-	}
-	if _, err := io.ReadFull(source, nonce); err != nil {
-		return nil, nil, fmt.Errorf("OpenTimestamps nonce: %w", err)
-	}
+	rand.Read(nonce) // never fails
 	p = &OTSProof{digest: digest, root: &otsNode{}}
 	sum := sha256.Sum256(slices.Concat(digest[:], nonce))
 	p.root.child(otsTagAppend, string(nonce)).child(otsTagSHA256, "")

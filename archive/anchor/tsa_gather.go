@@ -14,13 +14,16 @@ import (
 	"golang.org/x/crypto/ocsp"
 )
 
+// revocationTimeout bounds all requests for the CRLs and OCSP responses of a token.
+const revocationTimeout = 20 * time.Second
+
 // gather fetches what the certificates of a verified chain name as the places
 // to learn about their revocation: OCSP first, since it is small, and the CRL
 // where there is no OCSP or no useful answer. The addresses are those of
 // certificates under the operator's roots, never of an unverified answer. What
 // cannot be had becomes a note.
 func (s *Stamper) gather(ctx context.Context, chain []*x509.Certificate, at time.Time) (*evidence, []string) {
-	ctx, cancel := context.WithTimeout(ctx, cmpDuration(s.RevocationTimeout, 20*time.Second))
+	ctx, cancel := context.WithTimeout(ctx, revocationTimeout)
 	defer cancel()
 	ev := &evidence{certs: chain}
 	var notes []string

@@ -31,9 +31,6 @@ type Stamper struct {
 	UserAgent string
 	// Timeout bounds the request for a token; default 30 s.
 	Timeout time.Duration
-	// RevocationTimeout bounds all requests for CRLs and OCSP responses of one
-	// token together; default 20 s.
-	RevocationTimeout time.Duration
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 	// Rand makes nonces; default crypto/rand.Reader.

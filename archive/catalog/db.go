@@ -27,10 +27,6 @@ type Options struct {
 	// Logger takes what heals itself, nil discards it.
 	Logger *slog.Logger
 
-	// Owner names this process to others at the same database (application
-	// name on PostgreSQL), "" is "fineprint".
-	Owner string
-
 	// Now is the clock, nil is time.Now. Leases on PostgreSQL go by the
 	// server's clock, which all machines share.
 	Now func() time.Time
@@ -66,13 +62,9 @@ func Open(ctx context.Context, dsn string, opt Options) (*DB, error) {
 	if db.now == nil {
 		db.now = time.Now
 	}
-	owner := opt.Owner
-	if owner == "" {
-		owner = "fineprint"
-	}
 	var err error
 	if isPostgres(dsn) {
-		err = db.openPostgres(ctx, dsn, owner)
+		err = db.openPostgres(ctx, dsn)
 	} else {
 		err = db.openSQLite(ctx, dsn)
 	}

@@ -141,17 +141,6 @@ func TestOpenTogether(t *testing.T) {
 	})
 }
 
-func TestBindArchive(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, dsn string) {
-		db := open(t, dsn)
-		must(t, db.BindArchive(ctx, "one"))
-		must(t, db.BindArchive(ctx, "one"))
-		if err := db.BindArchive(ctx, "two"); err == nil || !strings.Contains(err.Error(), `"one"`) {
-			t.Errorf("BindArchive of another archive: %v, want an error that names the first", err)
-		}
-	})
-}
-
 func TestOpenSQLiteErrors(t *testing.T) {
 	dir := t.TempDir()
 	text := filepath.Join(dir, "text.db")

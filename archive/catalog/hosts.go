@@ -162,39 +162,6 @@ func (db *DB) DropLease(ctx context.Context, host, owner string, next time.Time)
 	return wrap("drop lease of "+host, err)
 }
 
-// DropLeasesOf gives back all hosts of an owner that is known to be dead.
-func (db *DB) DropLeasesOf(ctx context.Context, owner string) error {
-	err := db.leases(ctx, func(ctx context.Context, tx execer, _ time.Time, _ time.Duration) error {
-		_, err := tx.Exec(ctx, "UPDATE hosts SET owner = '', lease_until = '' WHERE owner = $1", clean(owner))
-		return err
-	})
-	return wrap("drop leases of "+owner, err)
-}
-
-// FreeHosts returns those of the hosts that nobody has and that may be visited
-// at once, in the given order.
-func (db *DB) FreeHosts(ctx context.Context, hosts []string) ([]string, error) {
-	now, _, err := db.clock(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list free hosts: %w", db.redact(err))
-	}
-	busy := map[string]bool{}
-	err = inBatches(slices.Clone(hosts), func(batch []string) error {
-		w := where{args: []any{timeText(now), timeText(now.Add(maxLease))}}
-		w.in("host", batch)
-		return each(ctx, reader{db}, func(scan func(...any) error) error {
-			var host string
-			err := scan(&host)
-			busy[host] = true
-			return err
-		}, "SELECT host FROM hosts"+w.sql()+" AND ((lease_until > $1 AND lease_until <= $2) OR next_allowed_at > $1)", w.args...)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list free hosts: %w", db.redact(err))
-	}
-	return slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return busy[h] }), nil
-}
-
 // LoadRobots returns the robots.txt of an origin as SaveRobots kept it; ok is
 // false if there is none.
 func (db *DB) LoadRobots(ctx context.Context, origin string) (body []byte, status int, fetched time.Time, ok bool, err error) {

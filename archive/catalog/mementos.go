@@ -31,12 +31,8 @@ type MementoRow struct {
 	Index   int64  // of that entry in the log, -1 while it is not in it
 }
 
-// notLogged and noReceipt stand in log_index where no entry has an index yet, and
-// where there will be none.
-const (
-	notLogged = -1
-	noReceipt = -2
-)
+// noReceipt stands in log_index where there will be no entry.
+const noReceipt = -2
 
 const mementoColumns = "look, source, n, purpose, url, time, made, status, mime, digest, src, facts, grade, rules, warc, leaf, log_index"
 
@@ -98,7 +94,6 @@ type MementoFilter struct {
 	Look    string
 	Sealed  bool // only those in sealed WARC files
 	Newest  bool // by the time of our look, the newest first; else by that of the capture
-	Limit   int
 }
 
 // Mementos returns what is known of captures in web archives, in the order of
@@ -125,9 +120,6 @@ func (db *DB) Mementos(ctx context.Context, f MementoFilter) ([]MementoRow, erro
 		query += " ORDER BY made DESC, look DESC"
 	} else {
 		query += " ORDER BY time, made, look"
-	}
-	if f.Limit > 0 {
-		query += fmt.Sprintf(" LIMIT %d", f.Limit)
 	}
 	rows, err := collect(ctx, reader{db}, (*MementoRow).dest, query, w.args...)
 	return rows, wrap("list mementos", db.redact(err))

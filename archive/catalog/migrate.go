@@ -134,20 +134,3 @@ func setMeta(ctx context.Context, tx *Tx, key, value string) error {
 	_, err := tx.Exec(ctx, "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
 	return err
 }
-
-// BindArchive ties the catalog to the archive with the given id: it notes the
-// id in a new catalog and returns an error if another one is noted.
-func (db *DB) BindArchive(ctx context.Context, id string) error {
-	return db.Write(ctx, func(ctx context.Context, tx *Tx) error {
-		have, ok, err := getMeta(ctx, tx, "archive")
-		switch {
-		case err != nil:
-			return fmt.Errorf("read archive id: %w", err)
-		case !ok:
-			return setMeta(ctx, tx, "archive", clean(id))
-		case have != clean(id):
-			return fmt.Errorf("the catalog belongs to archive %q, not to %q: name another database, or the archive it belongs to", have, id)
-		}
-		return nil
-	})
-}

@@ -18,7 +18,7 @@ import (
 const poolConns = 16
 
 // openPostgres opens the pool that the catalog and the job library share.
-func (db *DB) openPostgres(ctx context.Context, dsn, owner string) error {
+func (db *DB) openPostgres(ctx context.Context, dsn string) error {
 	db.dialect, db.name = Postgres, "postgres"
 	if u, err := url.Parse(dsn); err == nil {
 		if p, ok := u.User.Password(); ok && p != "" {
@@ -42,7 +42,7 @@ func (db *DB) openPostgres(ctx context.Context, dsn, owner string) error {
 		conf.MaxConns = poolConns
 	}
 	if c.RuntimeParams["application_name"] == "" {
-		c.RuntimeParams["application_name"] = owner
+		c.RuntimeParams["application_name"] = "fineprint"
 	}
 	if db.pool, err = pgxpool.NewWithConfig(ctx, conf); err != nil {
 		return err

@@ -177,21 +177,6 @@ func (db *DB) ResolveDocuments(ctx context.Context, name string) ([]string, erro
 	return ids, wrap("look up documents of "+name, db.explain(db.redact(err)))
 }
 
-// TrackedCounts are the documents that were derived, with what came of their
-// newest looks.
-type TrackedCounts struct {
-	Documents int64 `json:"documents"`
-	Versions  int64 `json:"versions"`
-	Changes   int64 `json:"changes"`
-}
-
-// CountTracked counts documents, versions and changes.
-func (db *DB) CountTracked(ctx context.Context) (c TrackedCounts, err error) {
-	_, err = one(reader{db}.QueryRow(ctx, `SELECT (SELECT COUNT(*) FROM tracked), (SELECT COUNT(*) FROM versions WHERE kind <> 'rules'),
-		(SELECT COUNT(*) FROM changes)`), &c.Documents, &c.Versions, &c.Changes)
-	return c, wrap("count versions", db.explain(db.redact(err)))
-}
-
 // Phrases returns the watch phrases of a change.
 func (c *ChangeRow) Phrases() []string {
 	phrases := []string{}

@@ -15,7 +15,6 @@ type WARCState string
 const (
 	WARCOpen   WARCState = "open"   // looks are written to it
 	WARCClosed WARCState = "closed" // whole and hashed, in the spool
-	WARCStored WARCState = "stored" // an object of the store, not yet entered
 	WARCSealed WARCState = "sealed" // entered: its looks and records count
 )
 
@@ -82,12 +81,6 @@ func (db *DB) OpenWARC(ctx context.Context, w WARCRow) error {
 func (db *DB) CloseWARC(ctx context.Context, name string, size int64, sha256 warc.Digest, records int64) error {
 	return db.stepWARC(ctx, "close", name, `UPDATE warcs SET state = 'closed', size = $2, sha256 = $3, records = $4
 		WHERE name = $1 AND state IN ('open', 'closed')`, size, digestText(sha256), records)
-}
-
-// StoreWARC enters that the file is an object of the store.
-func (db *DB) StoreWARC(ctx context.Context, name, key string) error {
-	return db.stepWARC(ctx, "enter stored", name, `UPDATE warcs SET state = 'stored', key = $2
-		WHERE name = $1 AND state IN ('closed', 'stored')`, key)
 }
 
 func (db *DB) stepWARC(ctx context.Context, step, name, query string, args ...any) error {

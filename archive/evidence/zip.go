@@ -18,7 +18,6 @@ import (
 const (
 	maxFiles = 30_000
 	maxSmall = 4 << 20 // bytes of a file that is read into memory
-	maxSums  = 4 << 20 // bytes of SHA256SUMS
 	maxName  = 200     // bytes
 )
 

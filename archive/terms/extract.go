@@ -58,7 +58,6 @@ const (
 	ProblemScanned       = "scanned"        // a PDF without text
 	ProblemUnreadable    = "unreadable"     // the format cannot be read
 	ProblemLowConfidence = "low-confidence" // text of a PDF without pdftotext
-	ProblemFilter        = "filter"         // a JavaScript filter that is not run
 )
 
 // Extract makes the text of a payload. It never fails for what a site sent: what

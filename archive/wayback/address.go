@@ -25,18 +25,6 @@ func ParseTimestamp(s string) (time.Time, error) {
 	return t, nil
 }
 
-// MementoURL is the address under which people see a capture at the Wayback
-// Machine, with its banner: https://web.archive.org/web/TIMESTAMP/URL.
-func MementoURL(timestamp, address string) string {
-	return mementoURL(DefaultBaseURL, timestamp, "", address)
-}
-
-// ReplayURL is the address of a capture as it was stored, without banner and
-// rewritten links: https://web.archive.org/web/TIMESTAMPid_/URL.
-func ReplayURL(timestamp, address string) string {
-	return mementoURL(DefaultBaseURL, timestamp, "id_", address)
-}
-
 // mementoURL puts an address behind that of an archive, with a timestamp, or with
 // "timemap/link", or with nothing. A fragment is left out: it is not archived.
 func mementoURL(base, timestamp, flags, address string) string {
@@ -47,7 +35,8 @@ func mementoURL(base, timestamp, flags, address string) string {
 	return base + "/web/" + timestamp + address
 }
 
-// ReplayURL is the address of the raw replay of a capture at the client's archive.
+// ReplayURL is the address of a capture at the client's archive as it was stored,
+// without banner and rewritten links: https://web.archive.org/web/TIMESTAMPid_/URL.
 func (c *Client) ReplayURL(timestamp, address string) string {
 	return mementoURL(c.base, timestamp, "id_", address)
 }
@@ -56,11 +45,6 @@ func (c *Client) ReplayURL(timestamp, address string) string {
 // query adds.
 func (c *Client) IndexURL(address string) string {
 	return c.base + "/cdx/search/cdx?url=" + url.QueryEscape(address)
-}
-
-// MementoURL is the address at which people see a capture at the client's archive.
-func (c *Client) MementoURL(timestamp, address string) string {
-	return mementoURL(c.base, timestamp, "", address)
 }
 
 // ParseReplayURL takes the address of a capture apart: of any form of replay, of

@@ -56,7 +56,7 @@ func FuzzParseReplay(f *testing.F) {
 }
 
 func FuzzParseReplayURL(f *testing.F) {
-	f.Add(ReplayURL(stamp, page))
+	f.Add(mementoURL(DefaultBaseURL, stamp, "id_", page))
 	f.Add("/web/20260102030405/http://x/web/20260102030405/http://y/")
 	f.Fuzz(func(t *testing.T, s string) {
 		ts, address, ok := ParseReplayURL(s)
@@ -64,7 +64,7 @@ func FuzzParseReplayURL(f *testing.F) {
 			return
 		}
 		address, _, _ = strings.Cut(address, "#")
-		if ts2, again, ok := ParseReplayURL(MementoURL(ts, address)); webAddress(address) && (!ok || ts2 != ts || again != address) {
+		if ts2, again, ok := ParseReplayURL(mementoURL(DefaultBaseURL, ts, "", address)); webAddress(address) && (!ok || ts2 != ts || again != address) {
 			t.Errorf("ParseReplayURL(%q) = %q, %q; again %q, %q, %v", s, ts, address, ts2, again, ok)
 		}
 		if !SameAddress(address, address) {
