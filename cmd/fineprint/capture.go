@@ -55,7 +55,7 @@ folder; with the name of a WACZ or WARC the records alone are written.`,
 		},
 	}
 	cmd.Flags().StringVarP(&opt.out, "output", "o", "", "write into this `FILE` (.zip, .wacz, .warc.gz) or folder")
-	cmd.Flags().BoolVar(&opt.noBundle, "no-bundle", false, "write no bundle; `fineprint export bundle` makes one at any time")
+	cmd.Flags().BoolVar(&opt.noBundle, "no-bundle", false, "write no bundle; fineprint export bundle makes one at any time")
 	return cmd
 }
 

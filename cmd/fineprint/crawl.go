@@ -54,7 +54,7 @@ a second one stops at once, and the next run goes on from the spool.`,
 			return a.crawl(cmd.Context(), f, services)
 		},
 	}
-	cmd.Flags().BoolVar(&f.noDerive, "no-derive", false, "do not look at the texts: leave them to `fineprint derive`")
+	cmd.Flags().BoolVar(&f.noDerive, "no-derive", false, "do not look at the texts: leave them to fineprint derive")
 	cmd.Flags().DurationVar(&f.confirmAfter, "confirm-after", 0, "look again at new or suspect texts after this `TIME` within the run (0s: at once)")
 	cmd.Flags().BoolVar(&f.due, "due", false, "only pages whose next visit has come")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be visited, visit nothing")
