@@ -84,8 +84,9 @@ type Archive struct {
 
 // Open takes the spool folder for this process (ErrSpoolBusy, ErrSpool), checks
 // the archive's version (ErrNewer) and that the catalog knows what the archive
-// holds (ErrCatalogBehind), and repairs what an earlier process left. The
-// repaired WARCs wait for Seal.
+// holds (ErrCatalogBehind) and the log what the catalog knows of it
+// (tlog.ErrBehind), and repairs what an earlier process left. The repaired WARCs
+// wait for Seal.
 func Open(ctx context.Context, cfg Config) (_ *Archive, err error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -35,10 +35,13 @@ func (a *Archive) openLog(ctx context.Context) error {
 	if c == nil {
 		return nil
 	}
-	var err error
+	known, err := a.cfg.Catalog.KnownLog(ctx)
+	if err != nil {
+		return err
+	}
 	a.log, err = tlog.Open(ctx, tlog.Config{
 		Store: a.cfg.Store, Mutable: c.Mutable, Signer: c.Signer, Verifier: c.Verifier,
-		Place: c.Place, Logger: a.cfg.Logger,
+		Place: c.Place, Known: known, Logger: a.cfg.Logger,
 		Step: func(name string) { a.cfg.Step("log-" + name) },
 	})
 	if err != nil {

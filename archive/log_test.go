@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -540,4 +541,34 @@ func TestLogRefuses(t *testing.T) {
 	if got := b.keys(t, ""); !slices.Equal(got, before) {
 		t.Errorf("refused openings left %q", got)
 	}
+}
+
+// A store without the log that the catalog knows, or with an older copy of it, is
+// refused: going on would be a second history under the same key.
+func TestLogBehindCatalog(t *testing.T) {
+	t.Parallel()
+	dir := newDir(t)
+	b := newLogBenchOn(t, dir, dir.Mutable())
+	b.fill(t, b.config(nil), 1)
+	older := newDir(t)
+	must(t, os.CopyFS(older.Root(), os.DirFS(dir.Root())))
+	b.fill(t, b.config(nil), 2)
+	noLog := newDir(t)
+	must(t, os.CopyFS(noLog.Root(), os.DirFS(dir.Root())))
+	must(t, os.RemoveAll(filepath.Join(noLog.Root(), "log")))
+	checkpoints := func(s *store.Dir) int {
+		list, _ := os.ReadDir(filepath.Join(s.Root(), "log", "checkpoints")) // none without a log
+		return len(list)
+	}
+	for name, s := range map[string]*store.Dir{"empty folder": newDir(t), "older copy": older, "copy without a log": noLog} {
+		c, before := b.config(nil), checkpoints(s)
+		c.Store, c.Log.Mutable = s, s.Mutable()
+		if _, err := archive.Open(t.Context(), c); !errors.Is(err, tlog.ErrBehind) {
+			t.Errorf("Open of an %s = %v, want ErrBehind", name, err)
+		}
+		if after := checkpoints(s); after != before {
+			t.Errorf("%s: the log had %d checkpoints and has %d", name, before, after)
+		}
+	}
+	b.fill(t, b.config(nil), 1)
 }

@@ -43,6 +43,14 @@ func (db *DB) WARCLogged(ctx context.Context, name string) (logged bool, err err
 	return n > 0, wrapWARC("look up log index of", name, db.redact(err))
 }
 
+// KnownLog returns a size that the log has had, by the newest sealed WARC files;
+// 0 if none of them is entered.
+func (db *DB) KnownLog(ctx context.Context) (size int64, err error) {
+	_, err = one(reader{db}.QueryRow(ctx, `SELECT COALESCE(MAX(log_index), -1) + 1 FROM
+		(SELECT log_index FROM warcs WHERE state = 'sealed' ORDER BY key DESC LIMIT 100) x`), &size)
+	return max(size, 0), wrap("look up the size of the log", db.redact(err))
+}
+
 // LogWARC enters where a sealed WARC file and its looks stand in the log. It
 // may be repeated.
 func (db *DB) LogWARC(ctx context.Context, name string, in Logged) error {

@@ -18,6 +18,9 @@ var (
 	ErrElsewhere = errors.New("log lives elsewhere")
 	// ErrWrongKey: the log or checkpoint belongs to another origin or key.
 	ErrWrongKey = errors.New("wrong log key")
+	// ErrBehind: the store lacks entries that the log is known to have had. To go
+	// on from there would be a second history under the log's key.
+	ErrBehind = errors.New("the log is not the newest")
 )
 
 // CorruptError says that objects of the log are missing or are not what a

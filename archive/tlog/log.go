@@ -14,7 +14,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// Config says which log to open for writing. All fields but the last four are
+// Config says which log to open for writing. All fields but the last five are
 // required.
 type Config struct {
 	Store    store.Store
@@ -31,6 +31,11 @@ type Config struct {
 	// that was renamed, a lost machine): a log that lives there is taken to
 	// Place. Two copies that are both written are a fork.
 	TakeOver string
+
+	// Known is a size that the log is known to have had. Open refuses a smaller
+	// one, and to create one in its stead, with ErrBehind: the store is another
+	// one, or an older copy.
+	Known int64
 
 	Logger *slog.Logger      // nil: silent
 	Step   func(name string) // called before each step of a batch (stage, lock, tiles, checkpoint, publish, drop); for crash tests
@@ -56,8 +61,8 @@ type Log struct {
 // keeps its conditions (store.Report), and finishes what a crashed writer left.
 //
 // It refuses a store that fails the test, a log of another origin or key
-// (ErrWrongKey), one that lives elsewhere (ErrElsewhere), and one whose lock is
-// older than its public checkpoint. A closed log opens (for Cosign), but takes
+// (ErrWrongKey), one that lives elsewhere (ErrElsewhere), one whose lock is older
+// than its public checkpoint, and one without what it has had (ErrBehind). A closed log opens (for Cosign), but takes
 // no entry.
 func Open(ctx context.Context, cfg Config) (*Log, error) {
 	l := &Log{cfg: cfg}
@@ -95,6 +100,9 @@ func (l *Log) open(ctx context.Context) error {
 	}
 	if err := l.claim(ctx); err != nil {
 		return err
+	}
+	if size := l.lock.cp.Size; size < cfg.Known {
+		return fmt.Errorf("%w: it has had %d entries, and %d are in this store", ErrBehind, cfg.Known, size)
 	}
 	l.sweep(ctx)
 	return nil
@@ -160,6 +168,9 @@ func (l *Log) create(ctx context.Context) error {
 	}
 	if !errors.Is(err, store.ErrNotExist) {
 		return err
+	}
+	if l.cfg.Known > 0 {
+		return fmt.Errorf("%w: it has had %d entries, and this store has no log", ErrBehind, l.cfg.Known)
 	}
 	l.lock, l.tag = lock{place: l.cfg.Place}, ""
 	l.tail = &tail{edge: &edge{}}

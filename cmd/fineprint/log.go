@@ -255,6 +255,8 @@ func logFault(err error) error {
 		return usageErrorf("%w; `fineprint log show` shows its place; if that is gone for good, and only then: `fineprint log take-over PLACE`", err)
 	case errors.Is(err, tlog.ErrClosed):
 		return usageErrorf("%w; use the configuration of the archive that follows", err)
+	case errors.Is(err, tlog.ErrBehind):
+		return usageErrorf("%w; is this the archive of the database (archive:, database:), its folder mounted, and no older copy? An archive of its own needs a database of its own", err)
 	case errors.Is(err, tlog.ErrWrongKey):
 		return withCode(exitUsage, err)
 	}
