@@ -43,30 +43,41 @@ func (s *selection) flags(cmd *cobra.Command, all string) {
 
 // filter turns the flags and an optional SOURCE into a catalog filter.
 func (s *selection) filter(ctx context.Context, db *catalog.DB, source string) (catalog.LookFilter, error) {
-	f := catalog.LookFilter{Service: s.service, Terms: s.terms, Lang: s.lang, URL: s.url, Run: s.run, Failed: s.failed, Unfinished: s.all}
+	f := catalog.LookFilter{Service: s.service, URL: s.url, Run: s.run, Failed: s.failed, Unfinished: s.all}
 	var err error
 	if s.url != "" {
 		if f.URL, err = declaration.Normalize(s.url); err != nil {
 			return f, usageErrorf("--url: %w", err)
 		}
 	}
-	if known, ok := declaration.TermsType(s.terms); ok {
-		f.Terms = known
-	}
-	if tag, err := language.Parse(s.lang); err == nil && s.lang != "" {
-		f.Lang = tag.String()
-	}
-	if f.Since, err = parseTime(s.since, false); err != nil {
-		return f, usageErrorf("--since: %w", err)
-	}
-	if f.Until, err = parseTime(s.until, true); err != nil {
-		return f, usageErrorf("--until: %w", err)
+	if f.Terms, f.Lang, f.Since, f.Until, err = chosen(s.terms, s.lang, s.since, s.until); err != nil {
+		return f, err
 	}
 	if source == "" {
 		return f, nil
 	}
 	f.Sources, err = resolveSource(ctx, db, source)
 	return f, err
+}
+
+// chosen reads the flags --terms, --lang, --since and --until: a type of terms by
+// its usual name, a language in its usual form, either as given if it is not known.
+func chosen(terms, lang, since, until string) (string, string, time.Time, time.Time, error) {
+	if known, ok := declaration.TermsType(terms); ok {
+		terms = known
+	}
+	if tag, err := language.Parse(lang); err == nil && lang != "" {
+		lang = tag.String()
+	}
+	from, err := parseTime(since, false)
+	if err != nil {
+		return terms, lang, from, from, usageErrorf("--since: %w", err)
+	}
+	to, err := parseTime(until, true)
+	if err != nil {
+		return terms, lang, from, to, usageErrorf("--until: %w", err)
+	}
+	return terms, lang, from, to, nil
 }
 
 // resolveSource finds the sources meant by a document id, a source id or an

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -194,6 +195,17 @@ type session struct {
 	sealed func(context.Context, *summary) error
 }
 
+// closers are what was opened, to be closed in the other order.
+type closers []func() error
+
+func (c *closers) close() error {
+	var errs []error
+	for _, f := range slices.Backward(*c) {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}
+
 // openSession opens store, catalog and spool, and repairs what an earlier
 // process left behind. An archive whose log is closed takes nothing more.
 func (a *app) openSession(ctx context.Context, c *config) (*session, error) {
@@ -214,15 +226,8 @@ func (a *app) openAny(ctx context.Context, c *config) (_ *session, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{cfg: c, parties: parties}
-	var closers []func() error
-	s.close = func() error {
-		var errs []error
-		for i := len(closers) - 1; i >= 0; i-- {
-			errs = append(errs, closers[i]())
-		}
-		return errors.Join(errs...)
-	}
+	var closers closers
+	s := &session{cfg: c, parties: parties, close: closers.close}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())

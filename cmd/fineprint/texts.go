@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-	"golang.org/x/text/language"
 
 	"github.com/fineprint-archive/fineprint/archive"
 	"github.com/fineprint-archive/fineprint/archive/catalog"
@@ -48,19 +47,10 @@ func (s *textSelection) filter(ctx context.Context, db *catalog.DB, name string)
 }
 
 func (s *textSelection) filterBy(ctx context.Context, resolve resolver, name string) (catalog.TextFilter, error) {
-	f := catalog.TextFilter{Service: s.service, Terms: s.terms, Lang: s.lang, All: s.all, Limit: s.limit, Newest: s.limit > 0}
+	f := catalog.TextFilter{Service: s.service, All: s.all, Limit: s.limit, Newest: s.limit > 0}
 	var err error
-	if known, ok := declaration.TermsType(s.terms); ok {
-		f.Terms = known
-	}
-	if tag, err := language.Parse(s.lang); err == nil && s.lang != "" {
-		f.Lang = tag.String()
-	}
-	if f.Since, err = parseTime(s.since, false); err != nil {
-		return f, usageErrorf("--since: %w", err)
-	}
-	if f.Until, err = parseTime(s.until, true); err != nil {
-		return f, usageErrorf("--until: %w", err)
+	if f.Terms, f.Lang, f.Since, f.Until, err = chosen(s.terms, s.lang, s.since, s.until); err != nil {
+		return f, err
 	}
 	for _, name := range []string{name, s.url} {
 		if name == "" {

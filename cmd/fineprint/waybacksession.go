@@ -29,15 +29,8 @@ var errOthers = errors.New("another process speaks to the Wayback Machine for th
 func (a *app) openWayback(ctx context.Context, c *config) (_ *waybackSession, err error) {
 	own := *c
 	own.Spool = waybackSpool(c)
-	var closers []func() error
-	w := &waybackSession{}
-	w.end = func() error {
-		var errs []error
-		for i := len(closers) - 1; i >= 0; i-- {
-			errs = append(errs, closers[i]())
-		}
-		return errors.Join(errs...)
-	}
+	var closers closers
+	w := &waybackSession{end: closers.close}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.end())
