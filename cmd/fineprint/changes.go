@@ -124,6 +124,9 @@ func (a *app) changes(ctx context.Context, db *catalog.DB, filter catalog.TextFi
 	if a.json {
 		return a.printJSON(map[string]int{"changes": changes, "not_told": len(lines) - changes})
 	}
+	if len(lines) == 0 {
+		return a.talkEmpty(ctx, db, filter, "no change")
+	}
 	if all {
 		a.talk("%d changes, %d not told as such", changes, len(lines)-changes)
 	}
@@ -202,6 +205,9 @@ func (a *app) changesByTerms(ctx context.Context, db *catalog.DB, filter catalog
 	}
 	if a.json {
 		return a.printJSON(map[string]int{"terms": len(order)})
+	}
+	if len(order) == 0 {
+		return a.talkEmpty(ctx, db, filter, "no change")
 	}
 	return nil
 }

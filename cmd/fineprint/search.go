@@ -113,7 +113,8 @@ func (a *app) search(ctx context.Context, db *catalog.DB, q terms.Query, sel tex
 	a.printFound(found, q)
 	switch {
 	case len(found) == 0:
-		a.talk("no passage of any version matches; `fineprint derive` takes in looks that are new")
+		in := catalog.TextFilter{Documents: f.Documents, Service: f.Service, Terms: f.Terms, Lang: f.Lang}
+		return a.talkEmpty(ctx, db, in, "no passage of any version matches; `fineprint derive` takes in looks that are new")
 	case more:
 		a.talk("there are more than %d passages: add words, or --limit 0 for all", sel.limit)
 	}

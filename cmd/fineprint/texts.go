@@ -47,6 +47,9 @@ func (s *textSelection) filter(ctx context.Context, db *catalog.DB, name string)
 }
 
 func (s *textSelection) filterBy(ctx context.Context, resolve resolver, name string) (catalog.TextFilter, error) {
+	if s.limit < 0 {
+		return catalog.TextFilter{}, usageErrorf("--limit %d: give a number, 0 for all", s.limit)
+	}
 	f := catalog.TextFilter{Service: s.service, All: s.all, Limit: s.limit, Newest: s.limit > 0}
 	var err error
 	if f.Terms, f.Lang, f.Since, f.Until, err = chosen(s.terms, s.lang, s.since, s.until); err != nil {
@@ -63,6 +66,26 @@ func (s *textSelection) filterBy(ctx context.Context, resolve resolver, name str
 		f.Documents = append(f.Documents, ids...)
 	}
 	return f, nil
+}
+
+// talkEmpty says why a list is empty: that nothing of its kind was found, or that
+// there is no document to find it in, as when the name of a service is misspelt.
+func (a *app) talkEmpty(ctx context.Context, db *catalog.DB, f catalog.TextFilter, nothing string) error {
+	f.Since, f.Until, f.All, f.Limit, f.Newest = time.Time{}, time.Time{}, true, 1, false
+	for _, err := range db.Versions(ctx, f) {
+		if err == nil {
+			a.talk("%s", nothing)
+		}
+		return err
+	}
+	for _, err := range db.Suppressed(ctx, f) { // of a document that never had a good text
+		if err == nil {
+			a.talk("%s", nothing)
+		}
+		return err
+	}
+	a.talk("no document matches; `fineprint versions` lists those whose text is derived, `fineprint derive` takes in new looks")
+	return nil
 }
 
 // resolveDocuments finds the documents meant by a document id, a source id or an

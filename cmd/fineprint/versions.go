@@ -107,7 +107,10 @@ func (a *app) versions(ctx context.Context, db *catalog.DB, sel textSelection, a
 	if a.json {
 		return a.printJSON(map[string]int{"versions": n})
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil || n > 0 {
+		return err
+	}
+	return a.talkEmpty(ctx, db, filter, "no version")
 }
 
 const versionsHeader = "FIRST SEEN\tLAST SEEN\tKIND\tWORDS\tLANG\tTEXT SHA-256\tDOCUMENT"
