@@ -125,7 +125,9 @@ func (a *app) checkFetch(ctx context.Context, c *config, set *declaration.Set, d
 	if err != nil {
 		return err
 	}
-	visitor, err := newCrawler(c, nil, "", nil, a.logger())
+	unarchived := *c
+	unarchived.Spool = "" // before the first run there is none, and nothing is kept
+	visitor, err := newCrawler(&unarchived, nil, "", nil, a.logger())
 	if err != nil {
 		return err
 	}
