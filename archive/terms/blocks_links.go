@@ -102,6 +102,9 @@ func (l *links) canonicalise(u *url.URL) {
 	if u.RawQuery != "" || u.ForceQuery {
 		u.RawQuery, u.ForceQuery = withoutTracking(u.RawQuery, l.remove), false
 	}
+	if linkShims[u.Host] {
+		u.RawQuery = withoutShimToken(u.RawQuery)
+	}
 	if i := strings.Index(strings.ToLower(u.Path), ";jsessionid="); i >= 0 {
 		u.Path, u.RawPath = u.Path[:i], ""
 	}
@@ -128,6 +131,23 @@ func withoutTracking(query string, remove []string) string {
 			key = plain
 		}
 		if part != "" && !slices.Contains(remove, key) && !isTracking(key, value) {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Join(kept, "&")
+}
+
+// linkShims are hosts through which a service leads to other sites. Such a link names
+// its target in "u" and is signed anew at every request.
+var linkShims = map[string]bool{
+	"l.facebook.com": true, "lm.facebook.com": true, "l.instagram.com": true, "l.messenger.com": true, "l.workplace.com": true, "l.threads.com": true, "l.threads.net": true, "l.wl.co": true,
+}
+
+// withoutShimToken drops the signature of a link through one of linkShims.
+func withoutShimToken(query string) string {
+	kept := make([]string, 0, 4)
+	for part := range strings.SplitSeq(query, "&") {
+		if key, _, _ := strings.Cut(part, "="); key != "h" && key != "e" && key != "s" {
 			kept = append(kept, part)
 		}
 	}

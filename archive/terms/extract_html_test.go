@@ -215,6 +215,7 @@ func TestCanonicalAddress(t *testing.T) {
 		"HTTPS://EXAMPLE.com:443/A":   "https://example.com/A",
 		"?a=1&utm_medium=b&ref=c&d=2": "https://example.com/legal/terms?a=1&d=2",
 		"/a?openaicom-did=0f&gclid=1": "https://example.com/a",
+		"/search?h=1":                 "https://example.com/search?h=1",
 		"/a?s=123e4567-e89b-12d3-a456-426614174000#top": "https://example.com/a#top",
 		"/a?d=2026-01-01&n=abc":                         "https://example.com/a?d=2026-01-01&n=abc",
 		"/a;jsessionid=1F":                              "https://example.com/a",
@@ -224,6 +225,8 @@ func TestCanonicalAddress(t *testing.T) {
 		"javascript:x()":                                "",
 		" data:text/html,x":                             "",
 		"":                                              "",
+
+		"https://l.facebook.com/l.php?u=https%3A%2F%2Fa.example%2F%3Fh%3D1&h=AT2DSy9tZ&s=1": "https://l.facebook.com/l.php?u=https%3A%2F%2Fa.example%2F%3Fh%3D1",
 	} {
 		if got := l.absolute(strings.TrimSpace(href)); got != want {
 			t.Errorf("absolute(%q) = %q, want %q", href, got, want)

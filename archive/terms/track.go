@@ -74,7 +74,7 @@ func (t *Tracker) again(o Observation, known Known) (Step, error) {
 	cur := t.current()
 	s.Holding = meet(s.Holding, known.Key, o)
 	hold := s.Holding
-	step := Step{Outcome: KnownVariant, Reason: fmt.Sprintf("met before, first at %s", known.First.Look)}
+	step := Step{Outcome: KnownVariant, Reason: "met before, first at " + known.First.Time.UTC().Format("2006-01-02 15:04:05 UTC")}
 	if known.Version == cur.Prints.Words {
 		if o.Time.Sub(hold.First.Time) < holdVolatile || hold.Count < holdLooks {
 			return step, nil
