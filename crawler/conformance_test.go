@@ -131,6 +131,13 @@ func wireCases() []wireCase {
 		{name: "chunk-broken", response: ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloXX", over: true, status: 200, payload: "hello", code: CodeProtocol, truncated: truncatedUnspecified, undecoded: true},
 		{name: "chunk-negative", response: ok + "Transfer-Encoding: chunked\r\n\r\n-5\r\nhello", over: true, status: 200, code: CodeProtocol, truncated: truncatedUnspecified, undecoded: true},
 		{name: "chunk-huge", response: ok + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nhello", over: true, status: 200, code: CodeProtocol, truncated: truncatedUnspecified, undecoded: true},
+		{name: "chunked-not", response: ok + "Transfer-Encoding: chunked\r\n\r\n<html>hello", over: true, status: 200, code: CodeProtocol, truncated: truncatedUnspecified, undecoded: true},
+		{name: "chunked-spaced", response: ok + "Transfer-Encoding: chunked\r\n\r\n5 ;a=b\r\nhello\r\n00000000000000000000 \r\n\r\n", status: 200, payload: "hello"},
+		{name: "transfer-list", response: ok + "Transfer-Encoding: gzip, chunked\r\n\r\n" + chunked("hello", 5, ""), status: 200, payload: "hello", code: CodeProtocol},
+		{name: "transfer-twice", response: ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked("hello", 5, ""), status: 200, payload: "hello", code: CodeProtocol},
+		{name: "transfer-folded", response: ok + "Transfer-Encoding :\r\n chunked\r\n\r\n" + chunked("hello", 5, ""), status: 200, payload: "hello"},
+		{name: "transfer-http-1.0-named", response: "HTTP/1.1 200 no HTTP/1.0 here\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked("hello", 5, ""), status: 200, payload: "hello"},
+		{name: "line-cr-cr-lf", response: ok + "X-A: b\r\n\r\r\n" + length(2) + "hi", status: 200, payload: "hi"},
 		{name: "obs-fold", response: ok + "X-Long: one\r\n  two\r\n\tthree\r\n" + length(2) + "hi", status: 200, payload: "hi",
 			check: func(t *testing.T, r *Recorded) {
 				if got := r.Header.Get("X-Long"); got != "one two three" {
@@ -376,6 +383,9 @@ func checkPayload(t *testing.T, r *Recorded, c wireCase) {
 	}
 	if r.PayloadSize != int64(len(c.payload)) || r.PayloadSHA256 != warc.SumSHA256(payload) || r.PayloadSHA1 != warc.SumSHA1(payload) {
 		t.Errorf("payload size %d, digests %v, %v", r.PayloadSize, r.PayloadSHA256, r.PayloadSHA1)
+	}
+	if c.method != http.MethodHead {
+		compareRecord(t, r, payload)
 	}
 	want := c.decoded
 	if want == "" {

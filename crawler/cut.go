@@ -9,6 +9,8 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+
+	"github.com/fineprint-archive/fineprint/warc"
 )
 
 // This file finds the parts of a response in the bytes of a connection, by
@@ -257,151 +259,13 @@ func hasToken(values []string, token string) bool {
 	return false
 }
 
-// chunkState is where a chunkCutter stands.
-type chunkState uint8
-
-const (
-	chunkSize     chunkState = iota // in the digits of a size
-	chunkExt                        // after them, up to LF
-	chunkSizeLF                     // after the CR that follows the digits
-	chunkData                       // in the data
-	chunkDataCR                     // after the data
-	chunkDataLF                     // after the CR that follows the data
-	chunkTrailer                    // at the start of a trailer line
-	chunkLine                       // within a trailer line
-	chunkLastLF                     // after a CR at the start of a trailer line
-	chunkFinished                   // after the last byte of the body
-)
-
-// The most that a chunk's line (size and extensions) and all trailer fields may have.
-const (
-	maxChunkLine = 16 << 10
-	maxTrailer   = 64 << 10
-)
-
-// chunkCutter finds the data in a chunked body (RFC 9112, section 7.1), fed in
-// pieces of any size.
-type chunkCutter struct {
-	state   chunkState
-	left    int64 // of the chunk's data; while in the digits the size so far
-	digits  int   // seen of the size
-	line    int   // bytes of the chunk line seen
-	trailer int64 // bytes of trailer fields, the empty line included
-}
-
-// next consumes up to the end of the next piece of data in p. It returns that
-// piece, a part of p which may be empty, and how many bytes of p are done with.
-// The body is over when state is chunkFinished. On an error the last of the n
-// bytes is the wrong one.
-func (c *chunkCutter) next(p []byte) (data []byte, n int, err error) {
-	for n < len(p) && c.state != chunkFinished {
-		if c.state == chunkData {
-			m := int(min(c.left, int64(len(p)-n)))
-			data = p[n : n+m]
-			c.left -= int64(m)
-			if c.left == 0 {
-				c.state = chunkDataCR
-			}
-			return data, n + m, nil
-		}
-		b := p[n]
-		n++
-		if err := c.step(b); err != nil {
-			return nil, n, err
-		}
-	}
-	return nil, n, nil
-}
-
-// step consumes one byte outside of data.
-func (c *chunkCutter) step(b byte) error {
-	switch c.state {
-	case chunkSize, chunkSizeLF, chunkExt:
-		return c.sizeLine(b)
-	case chunkDataCR, chunkDataLF:
-		switch {
-		case b == '\n':
-			c.state, c.left, c.digits, c.line = chunkSize, 0, 0, 0
-		case b == '\r' && c.state == chunkDataCR:
-			c.state = chunkDataLF
-		default:
-			return errors.New("chunk is longer than its size says")
-		}
-		return nil
-	}
-	c.trailer++
-	if c.trailer > maxTrailer {
-		return fmt.Errorf("trailer fields longer than %d bytes", maxTrailer)
-	}
-	switch {
-	case b == '\n' && c.state == chunkLine:
-		c.state = chunkTrailer
-	case b == '\n':
-		c.state = chunkFinished
-	case b == '\r' && c.state == chunkTrailer:
-		c.state = chunkLastLF
-	default:
-		c.state = chunkLine
-	}
-	return nil
-}
-
-// sizeLine consumes one byte of a chunk's first line.
-func (c *chunkCutter) sizeLine(b byte) error {
-	c.line++
-	if c.line > maxChunkLine {
-		return fmt.Errorf("chunk line longer than %d bytes", maxChunkLine)
-	}
-	if c.state == chunkSize {
-		if d, ok := unhex(b); ok {
-			if c.left > 1<<58 {
-				return errors.New("chunk size is beyond all bounds")
-			}
-			c.left = c.left<<4 | int64(d)
-			c.digits++
-			return nil
-		}
-	}
-	if c.digits == 0 {
-		return errors.New("chunk without a size")
-	}
-	switch {
-	case b == '\n' && c.left == 0:
-		c.state = chunkTrailer
-	case b == '\n':
-		c.state = chunkData
-	case c.state == chunkExt:
-	case c.state == chunkSizeLF:
-		return errors.New("chunk size is not followed by a line end")
-	case b == '\r':
-		c.state = chunkSizeLF
-	case b == ';' || b == ' ' || b == '\t':
-		c.state = chunkExt
-	default:
-		return errors.New("chunk size is not hexadecimal")
-	}
-	return nil
-}
-
-func unhex(b byte) (byte, bool) {
-	switch {
-	case b >= '0' && b <= '9':
-		return b - '0', true
-	case b >= 'a' && b <= 'f':
-		return b - 'a' + 10, true
-	case b >= 'A' && b <= 'F':
-		return b - 'A' + 10, true
-	}
-	return 0, false
-}
-
 // chunkReader reads the data of a chunked body again from its spool.
 type chunkReader struct {
 	src    io.Reader // nil if everything is in window
 	room   []byte    // what src is read into
 	window []byte    // framed bytes not consumed yet
 	data   []byte    // data not handed out yet, a part of what window was
-	cutter chunkCutter
+	cutter warc.ChunkCutter
 	left   int64 // of the payload
 }
 
@@ -434,7 +298,7 @@ func (r *chunkReader) fill() error {
 			}
 			r.window = r.room[:n]
 		}
-		data, n, err := r.cutter.next(r.window)
+		data, n, err := r.cutter.Next(r.window)
 		if err != nil {
 			return err
 		}

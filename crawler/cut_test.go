@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fineprint-archive/fineprint/warc"
 )
 
 // pieces is a connection that hands out its bytes in pieces of varying sizes.
@@ -41,8 +43,8 @@ func receiveBytes(w *Wire, method string, sent []byte, seed byte) (*Recorded, *r
 
 // FuzzCut holds, for any bytes from a server, that nothing panics, that the
 // parts put together are exactly the bytes read, that the payload read again is
-// the payload that was hashed, and that wherever net/http understands a whole
-// response as well, it sees the same body.
+// the payload that was hashed and the payload of the WARC record, and that
+// wherever net/http understands a whole response as well, it sees the same body.
 func FuzzCut(f *testing.F) {
 	for _, c := range wireCases() {
 		if c.play == nil && len(c.response) < 20<<10 {
@@ -73,6 +75,12 @@ func FuzzCut(f *testing.F) {
 		if perr != nil || int64(len(payload)) != r.PayloadSize {
 			t.Fatalf("payload of %d bytes, %v, want %d", len(payload), perr, r.PayloadSize)
 		}
+		if rc.short {
+			r.Truncated = truncation(Classify(err).Code)
+		}
+		if !headOnly {
+			compareRecord(t, r, payload)
+		}
 		w.decode(t.Context(), r)
 		if resp, rerr := r.Response(1 << 20); rerr != nil {
 			t.Fatal(rerr)
@@ -85,12 +93,41 @@ func FuzzCut(f *testing.F) {
 	})
 }
 
+// compareRecord makes the WARC records of an exchange and holds that their
+// readers see the payload that the recorder has seen: its digests stand in
+// record and manifest, and a verifier that sees another one calls them false.
+func compareRecord(t *testing.T, r *Recorded, payload []byte) {
+	t.Helper()
+	ex := r.Exchange
+	ex.Kind, ex.URI, ex.Method, ex.Request = warc.KindPage, "http://example.org/", http.MethodGet, warc.Bytes("GET / HTTP/1.1\r\n\r\n")
+	records, _, err := warc.NewLook("s", 1, nil).Records(&ex, warc.RecordOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rec := range records {
+		if rec.Type() != warc.TypeResponse {
+			continue
+		}
+		body, err := rec.Payload()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(body)
+		if !bytes.Equal(got, payload) || err != nil && ex.Truncated == "" {
+			t.Fatalf("the record's payload is %.200q (%d bytes), %v, the recorder has seen %.200q (%d bytes)", got, len(got), err, payload, len(payload))
+		}
+	}
+}
+
 // compareNetHTTP parses a whole response with net/http. What that refuses, or
 // what has framing on which it differs on purpose, is no matter.
 func compareNetHTTP(t *testing.T, method string, block []byte, r *Recorded, payload []byte) {
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(block)), &http.Request{Method: method})
 	if err != nil {
 		return
+	}
+	if r.framing == framingChunked && len(resp.TransferEncoding) == 0 {
+		return // it passes over a name with space before its colon
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {

@@ -23,7 +23,7 @@ type receiver struct {
 	eof    bool // src has ended
 	short  bool // something came, but not the whole response
 	err    error
-	chunks chunkCutter
+	chunks warc.ChunkCutter
 	left   int64     // of a body with framingLength
 	sum256 hash.Hash // of the payload
 	sum1   hash.Hash
@@ -147,7 +147,7 @@ func (c *receiver) readBody(end int) error {
 	c.w.hashes.putSHA256(c.sum256)
 	c.w.hashes.putSHA1(c.sum1)
 	c.sum256, c.sum1 = nil, nil
-	if c.chunks.state == chunkFinished && c.chunks.trailer > 2 {
+	if c.chunks.Finished() && c.chunks.Trailer() > 2 {
 		c.readTrailer(got)
 	}
 	return err
@@ -204,15 +204,15 @@ func (c *receiver) feed(p []byte) (n int, done bool, err error) {
 		c.payload(p)
 		return len(p), false, nil
 	}
-	for n < len(p) && c.chunks.state != chunkFinished {
-		data, m, err := c.chunks.next(p[n:])
+	for n < len(p) && !c.chunks.Finished() {
+		data, m, err := c.chunks.Next(p[n:])
 		n += m
 		c.payload(data)
 		if err != nil {
 			return n, false, err
 		}
 	}
-	return n, c.chunks.state == chunkFinished, nil
+	return n, c.chunks.Finished(), nil
 }
 
 // payload takes bytes of the entity body.
@@ -228,8 +228,8 @@ func (c *receiver) payload(p []byte) {
 // readTrailer parses the trailer fields, the last bytes of a chunked body of the
 // given size.
 func (c *receiver) readTrailer(size int64) {
-	b := make([]byte, c.chunks.trailer)
-	src := io.NewSectionReader(spoolAt{c.r.spool}, c.r.start+c.r.Head+size-c.chunks.trailer, c.chunks.trailer)
+	b := make([]byte, c.chunks.Trailer())
+	src := io.NewSectionReader(spoolAt{c.r.spool}, c.r.start+c.r.Head+size-c.chunks.Trailer(), c.chunks.Trailer())
 	if _, err := io.ReadFull(src, b); err != nil {
 		return // best effort: the trailer is in the record in any case
 	}

@@ -1,13 +1,13 @@
 package warc
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httputil"
 	"strings"
 )
 
@@ -224,7 +224,7 @@ func (b *exchangeBuilder) identify(head []byte) string {
 		return ""
 	}
 	if isChunked(head) {
-		body = httputil.NewChunkedReader(body)
+		body = &chunkedBody{src: bufio.NewReader(body)}
 	}
 	var buf [512]byte
 	n, _ := io.ReadFull(body, buf[:]) // a short body or a broken chunk shows what it shows

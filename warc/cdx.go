@@ -82,7 +82,7 @@ func describeHTTP(rec *Record, visit payloadVisitor) (status int, mime string, e
 	if err == nil {
 		status, mime = statusOf(head), mediaType(headValue(head, "Content-Type"))
 		if visit != nil {
-			visit(head, entityBody(head, body))
+			visit(head, rec.entityBody(head, body))
 		}
 		return status, mime, nil
 	}

@@ -12,7 +12,7 @@ import (
 func headLines(head []byte) func(yield func([]byte) bool) {
 	return func(yield func([]byte) bool) {
 		for line := range bytes.Lines(head) {
-			line = bytes.TrimRight(line, "\r\n")
+			line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 			if len(line) > 0 && !yield(line) {
 				return
 			}
@@ -21,12 +21,24 @@ func headLines(head []byte) func(yield func([]byte) bool) {
 }
 
 // headValue returns the values of all fields of this name in a header block,
-// joined with commas as RFC 9110, section 5.3 allows; "" if there are none.
+// joined with commas as RFC 9110, section 5.3 allows; "" if there are none. As
+// the recorder does, it takes a folded line as part of the value, and a name
+// with space before its colon.
 func headValue(head []byte, name string) string {
 	var all []string
+	within := false // the line before belongs to a field of this name
 	for line := range headLines(head) {
+		if line[0] == ' ' || line[0] == '\t' {
+			if within {
+				last := &all[len(all)-1]
+				*last = strings.TrimSpace(*last + " " + string(bytes.Trim(line, " \t")))
+			}
+			continue
+		}
 		field, value, ok := bytes.Cut(line, []byte(":"))
-		if ok && len(field) == len(name) && strings.EqualFold(string(field), name) {
+		field = bytes.TrimRight(field, " \t")
+		within = ok && len(field) == len(name) && strings.EqualFold(string(field), name)
+		if within {
 			all = append(all, string(bytes.Trim(value, " \t")))
 		}
 	}
@@ -42,12 +54,24 @@ func protocolOf(head []byte) string {
 	return "http/1.1"
 }
 
-// isChunked reports whether the body after this header block is chunked. As in
-// net/http, HTTP/1.0 knows no transfer coding.
+// isChunked reports whether the body after this header block is chunked: that
+// is the last transfer coding (RFC 9112, section 6.3). HTTP/1.0 knows none.
 func isChunked(head []byte) bool {
-	first, _, _ := bytes.Cut(head, []byte("\n"))
-	return !bytes.Contains(first, []byte("HTTP/1.0")) &&
-		strings.EqualFold(headValue(head, "Transfer-Encoding"), "chunked")
+	codings := headValue(head, "Transfer-Encoding")
+	last := codings[strings.LastIndexByte(codings, ',')+1:]
+	return strings.EqualFold(strings.Trim(last, " \t"), "chunked") && !isHTTP10(head)
+}
+
+// isHTTP10 reports whether the version in the start line is below 1.1. One
+// without a minor part means 0.
+func isHTTP10(head []byte) bool {
+	line, _, _ := bytes.Cut(head, []byte("\n"))
+	version, response := bytes.CutPrefix(line, []byte("HTTP/"))
+	if !response {
+		return bytes.HasSuffix(bytes.TrimRight(line, "\r"), []byte("HTTP/1.0"))
+	}
+	version, _, _ = bytes.Cut(version, []byte(" "))
+	return string(version) < "1.1"
 }
 
 // codedTypes are media types, or their beginnings, of content that is

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httputil"
 	"strings"
 )
 
@@ -36,7 +35,8 @@ func (r *Record) head() ([]byte, *bufio.Reader, error) {
 	return head, body, nil
 }
 
-// splitHead reads a header block, blank line included.
+// splitHead reads a header block, blank line included: CR LF, or LF alone as
+// for the recorder.
 func splitHead(r io.Reader) ([]byte, *bufio.Reader, error) {
 	br := bufio.NewReader(r)
 	var head []byte
@@ -52,7 +52,7 @@ func splitHead(r io.Reader) ([]byte, *bufio.Reader, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("HTTP header block: %w", noEOF(err))
 		}
-		if len(bytes.TrimRight(head[start:], "\r\n")) == 0 {
+		if line := string(head[start:]); line == "\r\n" || line == "\n" {
 			return head, br, nil
 		}
 		start = len(head)
@@ -72,8 +72,8 @@ func noEOF(err error) error {
 // record. A chunked body that ends too early gives io.ErrUnexpectedEOF after
 // the bytes that are there. Like Block, it can be read once.
 //
-// A body that is declared chunked and is not is given as it is: several
-// writers remove the chunks and keep the header.
+// A body that is declared chunked and is not is given as it is, unless the record
+// is marked as truncated: several writers remove the chunks and keep the header.
 func (r *Record) Payload() (io.Reader, error) {
 	if !r.isHTTP() {
 		return r.Block(), nil
@@ -82,15 +82,17 @@ func (r *Record) Payload() (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return entityBody(head, body), nil
+	return r.entityBody(head, body), nil
 }
 
-func entityBody(head []byte, body *bufio.Reader) io.Reader {
+// entityBody returns the entity body of the HTTP message that head begins. What
+// a writer calls truncated is as it came, so its chunks are looked for anyway.
+func (r *Record) entityBody(head []byte, body *bufio.Reader) io.Reader {
 	if status := statusOf(head); status == http.StatusNoContent || status == http.StatusNotModified || status/100 == 1 {
 		return http.NoBody
 	}
-	if isChunked(head) && beginsChunk(body) {
-		return httputil.NewChunkedReader(body)
+	if isChunked(head) && (r.Header.Get(fieldTruncated) != "" || beginsChunk(body)) {
+		return &chunkedBody{src: body}
 	}
 	return body
 }
@@ -143,7 +145,7 @@ func (r *Record) HTTPResponse() (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("record %s: %w", r.ID(), err)
 	}
-	resp.Body = io.NopCloser(entityBody(head, body))
+	resp.Body = io.NopCloser(r.entityBody(head, body))
 	resp.ContentLength, resp.TransferEncoding = -1, nil
 	return resp, nil
 }
@@ -158,7 +160,7 @@ func (r *Record) HTTPRequest() (*http.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("record %s: %w", r.ID(), err)
 	}
-	req.Body = io.NopCloser(entityBody(head, body))
+	req.Body = io.NopCloser(r.entityBody(head, body))
 	req.ContentLength, req.TransferEncoding = -1, nil
 	return req, nil
 }
@@ -173,5 +175,5 @@ func (r *Record) Decoded(limit int64) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Decode(entityBody(head, body), headValue(head, "Content-Encoding"), limit)
+	return Decode(r.entityBody(head, body), headValue(head, "Content-Encoding"), limit)
 }

@@ -382,11 +382,11 @@ func (v *validator) checkHTTP(rec *Record, src io.Reader, report reporter) (payl
 	if rec.Type() == TypeRevisit {
 		return payloadFacts{}, nil
 	}
-	payload := entityBody(head, body)
+	payload := rec.entityBody(head, body)
 	chunked := isChunked(head)
 	if chunked {
 		body = bufio.NewReader(io.TeeReader(body, raw))
-		payload = entityBody(head, body)
+		payload = rec.entityBody(head, body)
 	}
 	_, err = copyBuffered(entity, struct{ io.Reader }{payload})
 	if rec.stream.err != nil {
