@@ -132,9 +132,10 @@ func (a *app) checkFetch(ctx context.Context, c *config, set *declaration.Set, d
 		return err
 	}
 	defer func() { err = errors.Join(err, visitor.Close(context.WithoutCancel(ctx))) }()
-	failed := 0
+	pages, failed := 0, 0
 	for _, d := range documents {
 		for _, p := range d.Parts {
+			pages++
 			s, _ := set.Source(p.Source)
 			first, second, same := visitor.Probe(ctx, s)
 			if ctx.Err() != nil {
@@ -146,6 +147,11 @@ func (a *app) checkFetch(ctx context.Context, c *config, set *declaration.Set, d
 			if err := a.printProbe(ctx, d, p, s, first, second, same); err != nil {
 				return err
 			}
+		}
+	}
+	if a.json {
+		if err := a.printJSON(map[string]int{"pages": pages, "failed": failed}); err != nil {
+			return err
 		}
 	}
 	if failed > 0 {
