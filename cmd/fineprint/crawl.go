@@ -301,7 +301,7 @@ func (a *app) visitAll(ctx context.Context, e *engine, wanted int64) error {
 	}
 	err = e.crawlAll(ctx, e.cfg.Crawl.Concurrency, outbox, a.logger())
 	p.finish()
-	return errors.Join(err, release(), e.fatal)
+	return errors.Join(err, release(), e.failure())
 }
 
 // readyCrawler makes the crawler of a run, or says what the configuration lacks.

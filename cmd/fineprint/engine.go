@@ -26,7 +26,8 @@ type engine struct {
 
 	mu        sync.Mutex // guards what follows
 	over      bool       // no further look begins
-	fatal     error      // why no further look may begin
+	fatal     error      // why no further look may begin; nil while looks may
+	failures  int        // what fatal stands for: looks that could not be kept
 	sum       summary
 	completed int64                  // sources with their last look of this run
 	last      map[string]warc.Result // by source: result of its last look in this run, while it is not captured
@@ -213,11 +214,27 @@ func (e *engine) count(row catalog.LookRow, retry bool) {
 	}
 }
 
-// stop ends the run because of err: no further look begins.
+// toldFailures bounds the errors that are told when a run has to stop.
+const toldFailures = 2
+
+// stop ends the run because of err: no further look begins. A full disk fails
+// every look in flight alike, so the first errors are told and the rest counted.
 func (e *engine) stop(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.fatal = errors.Join(e.fatal, err)
+	if e.failures++; e.failures <= toldFailures {
+		e.fatal = errors.Join(e.fatal, err)
+	}
+}
+
+// failure is what stopped the run, nil if nothing did.
+func (e *engine) failure() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.failures > toldFailures {
+		return fmt.Errorf("%w\nand %d more looks could not be kept", e.fatal, e.failures-toldFailures)
+	}
+	return e.fatal
 }
 
 func (e *engine) stopped() bool {
