@@ -78,8 +78,11 @@ func inContainer() bool {
 // readLogKey reads a private key, which nobody else may read.
 func readLogKey(name string) (tlog.Key, error) {
 	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return tlog.Key{}, err // the caller may make one
+	}
 	if err != nil {
-		return tlog.Key{}, err
+		return tlog.Key{}, usageErrorf("log.key_file: %w", err)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return tlog.Key{}, usageErrorf("log.key_file %s can be read by others (mode %04o): chmod 600 it, and think about a new key", name, mode)
