@@ -200,7 +200,7 @@ func (w *docWalk) tell(l *catalog.LookRow, by terms.Observation, n terms.Announc
 	}
 	c := catalog.ChangeRow{
 		ID: changeID(w.task.document.ID, n), Document: w.task.document.ID, Time: n.At.Time, From: w.state.Current,
-		FromText: n.From.Text, Text: n.To.Text, Kind: string(n.Kind), Confirmed: by.Time, Derived: w.cfg.Now(),
+		FromText: n.From.Text, Text: n.To.Text, Kind: string(n.Kind), Confirmed: by.Time, Doubt: n.Doubt, Derived: w.cfg.Now(),
 	}
 	before, known := toldBefore(w.told, c)
 	if known {

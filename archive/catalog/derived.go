@@ -72,6 +72,7 @@ type ChangeRow struct {
 	Editions     int64  // standing on the page of the version, 0 if it is one text
 	Watch        string // JSON list of phrases
 	Summary      string
+	Doubt        string    // why it was suspect until enough looks showed it, "" if it was not
 	Derived      time.Time // when it was found
 
 	Service, ServiceID, Terms, Lang, URL string // of the document; read only
@@ -373,10 +374,10 @@ func (d *Derivation) enterVersions(ctx context.Context, tx *Tx) error {
 
 func (d *Derivation) enterChanges(ctx context.Context, tx *Tx) error {
 	for _, c := range d.Changes {
-		_, err := tx.Exec(ctx, `INSERT INTO changes (id, document, time, from_time, from_text, text, kind, confirmed, added_words, removed_words, effective, editions, watch, summary, derived)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING`,
+		_, err := tx.Exec(ctx, `INSERT INTO changes (id, document, time, from_time, from_text, text, kind, confirmed, added_words, removed_words, effective, editions, watch, summary, doubt, derived)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (id) DO NOTHING`,
 			c.ID, clean(c.Document), timeText(c.Time), timeText(c.From), c.FromText, c.Text, c.Kind, timeText(c.Confirmed), c.AddedWords, c.RemovedWords,
-			clean(c.Effective), c.Editions, clean(c.Watch), clean(c.Summary), timeText(c.Derived))
+			clean(c.Effective), c.Editions, clean(c.Watch), clean(c.Summary), clean(c.Doubt), timeText(c.Derived))
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ func dumpTables() []dumpTable {
 			"FROM archived_readings t ORDER BY t.document, t.part, t.look"},
 		{"archived_versions", "t.captures, t.document, t.extractor, t.grade, t.lang, t.last_seen, t.n, t.parts, t.reason, t.replay, t.text, t.text_sha256, t.time, t.words",
 			"FROM archived_versions t ORDER BY t.document, t.n"},
-		{"changes", "t.added_words, t.confirmed, t.document, t.editions, t.effective, t.from_text, t.from_time, t.id, t.kind, t.removed_words, t.summary, t.text, t.time, t.watch",
+		{"changes", "t.added_words, t.confirmed, t.document, t.doubt, t.editions, t.effective, t.from_text, t.from_time, t.id, t.kind, t.removed_words, t.summary, t.text, t.time, t.watch",
 			"FROM changes t ORDER BY t.id"},
 		{"declarations", "t.canonical, t.record_id, t.sha256, t.warc",
 			"FROM declarations t JOIN warcs w ON w.name = t.warc WHERE w.state = 'sealed' ORDER BY t.sha256, t.warc"},

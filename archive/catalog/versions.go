@@ -101,10 +101,10 @@ func (db *DB) Change(ctx context.Context, id string) (c ChangeRow, ok bool, err 
 func (db *DB) changes(ctx context.Context, w *where, tail string) iter.Seq2[ChangeRow, error] {
 	return stream(ctx, db, "list changes", func(c *ChangeRow) []any {
 		return []any{&c.ID, &c.Document, scanTime{&c.Time}, scanTime{&c.From}, &c.FromText, &c.Text, &c.Kind, scanTime{&c.Confirmed},
-			&c.AddedWords, &c.RemovedWords, &c.Effective, &c.Editions, &c.Watch, &c.Summary, scanTime{&c.Derived},
+			&c.AddedWords, &c.RemovedWords, &c.Effective, &c.Editions, &c.Watch, &c.Summary, &c.Doubt, scanTime{&c.Derived},
 			&c.Service, &c.ServiceID, &c.Terms, &c.Lang, &c.URL}
 	}, `SELECT x.id, x.document, x.time, x.from_time, x.from_text, x.text, x.kind, x.confirmed, x.added_words, x.removed_words, x.effective, x.editions, x.watch,
-		x.summary, x.derived, t.service, t.service_id, t.terms, t.lang, t.url FROM changes x JOIN tracked t ON t.document = x.document`+
+		x.summary, x.doubt, x.derived, t.service, t.service_id, t.terms, t.lang, t.url FROM changes x JOIN tracked t ON t.document = x.document`+
 		w.sql()+tail, w.args...)
 }
 

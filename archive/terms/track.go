@@ -82,7 +82,7 @@ func (t *Tracker) again(o Observation, known Known) (Step, error) {
 		// What was volatile stands still: it is a state like any other.
 		clear(s.Slots)
 		clear(s.Volatile)
-		return t.confirm(hold.First, o, nil)
+		return t.confirm(hold.First, o, nil, "")
 	}
 	if hold.Count < holdLooks {
 		step.Reason += fmt.Sprintf("; %d of %d looks in a row", hold.Count, holdLooks)
@@ -124,8 +124,12 @@ func (t *Tracker) novel(o Observation, known Known, met bool) (Step, error) {
 	}
 	s.Holding = meet(s.Holding, o.Prints.Words, o)
 	hold := s.Holding
-	if v := AssessAgainst(o.Verdict, text, old); v.Grade != GradeTerms && hold.Count < holdLooks && !(v.Grade == GradeShrunk && partOf(text, old)) {
-		return Step{Outcome: Suspect, Reason: fmt.Sprintf("%s: %s; %d of %d looks in a row", v.Grade, v.Reason, hold.Count, holdLooks)}, nil
+	doubt := ""
+	if v := AssessAgainst(o.Verdict, text, old); v.Grade != GradeTerms && !(v.Grade == GradeShrunk && partOf(text, old)) {
+		doubt = fmt.Sprintf("%s: %s", v.Grade, v.Reason)
+		if hold.Count < holdLooks {
+			return Step{Outcome: Suspect, Reason: fmt.Sprintf("%s; %d of %d looks in a row", doubt, hold.Count, holdLooks)}, nil
+		}
 	}
 	if err := t.settle(old, text); err != nil {
 		return Step{}, err
@@ -141,9 +145,9 @@ func (t *Tracker) novel(o Observation, known Known, met bool) (Step, error) {
 	switch {
 	// The same words twice: nothing rotates in them.
 	case met:
-		return t.confirm(known.First, o, nil)
+		return t.confirm(known.First, o, nil, doubt)
 	case hold.Count > 1:
-		return t.confirm(hold.First, o, nil)
+		return t.confirm(hold.First, o, nil, doubt)
 	}
 	if c := s.Candidate; c != nil {
 		before, err := t.Library.Text(c.Text)
@@ -176,7 +180,7 @@ func (t *Tracker) promote(c Observation, before *Text, o Observation, text *Text
 	if earlier, met := t.State.known(core(before, text)); met {
 		return t.comeBack(o, earlier)
 	}
-	first, err := t.confirm(c, o, both)
+	first, err := t.confirm(c, o, both, "")
 	if err != nil {
 		return Step{}, err
 	}
@@ -207,13 +211,14 @@ func (t *Tracker) comeBack(o Observation, earlier Known) (Step, error) {
 // sightings are the two texts that confirmed each other.
 type sightings struct{ first, second *Text }
 
-// confirm announces a state: first is where it was met, by confirms it.
-func (t *Tracker) confirm(first, by Observation, both *sightings) (Step, error) {
+// confirm announces a state: first is where it was met, by confirms it. doubt is
+// why it was suspect, "" if it was not.
+func (t *Tracker) confirm(first, by Observation, both *sightings, doubt string) (Step, error) {
 	from := *t.current()
 	if err := t.enforce(first, both); err != nil {
 		return Step{}, err
 	}
-	news := Announcement{Kind: Changed, From: from, To: *t.current(), At: first, Confirmed: by.Look}
+	news := Announcement{Kind: Changed, From: from, To: *t.current(), At: first, Confirmed: by.Look, Doubt: doubt}
 	return Step{Outcome: Unchanged, News: []Announcement{news}}, nil
 }
 

@@ -44,7 +44,11 @@ func (r *replay) graded(v Verdict, lines ...string) Outcome {
 		r.t.Fatal(err)
 	}
 	for _, n := range step.News {
-		r.news = append(r.news, fmt.Sprintf("%s %s>%s", n.Kind, n.From.Look, n.To.Look))
+		news := fmt.Sprintf("%s %s>%s", n.Kind, n.From.Look, n.To.Look)
+		if n.Doubt != "" {
+			news += " doubtful: " + n.Doubt
+		}
+		r.news = append(r.news, news)
 	}
 	return step.Outcome
 }
@@ -138,7 +142,7 @@ func TestTrack(t *testing.T) {
 		{"other words in less than half of the length have to stay", func(r *replay) []Outcome {
 			half := []string{"Something went wrong.", "We are at work on it.", "Please come again later.", "Thank you."}
 			return []Outcome{r.look(a...), r.look(half...), r.look(half...), r.look(a...), r.look(half...), r.look(half...), r.look(half...)}
-		}, []Outcome{First, Suspect, Suspect, Unchanged, Suspect, Suspect, Unchanged}, "changed 1>5"},
+		}, []Outcome{First, Suspect, Suspect, Unchanged, Suspect, Suspect, Unchanged}, "changed 1>5 doubtful: shrunk: 15 words, and the last good text has 263"},
 		{"the greater part is removed", func(r *replay) []Outcome {
 			return []Outcome{r.look(a...), r.look(a[:8]...), r.look(a[:8]...)}
 		}, []Outcome{First, Unconfirmed, Unchanged}, "changed 1>2"},

@@ -186,6 +186,7 @@ type Announcement struct {
 	At        Observation // of To.Look
 	Confirmed string      // look that confirmed it
 	Return    string      // of Reverted: look of the version that came back
+	Doubt     string      // of Changed: why its looks would not count as terms, had not holdLooks of them shown it; else ""
 }
 
 // Step is what came of an observation.

@@ -33,6 +33,7 @@ type changeLine struct {
 	Editions     *int64   `json:"editions"` // versions of the document standing on the page; null if it is one text
 	Watch        []string `json:"watch"`    // phrases in what was added or removed
 	Summary      *string  `json:"summary"`
+	Doubt        *string  `json:"doubt"`  // why it was suspect until three looks in a row showed it
 	Grade        *string  `json:"grade"`  // of what was not told
 	Reason       *string  `json:"reason"` // why it was not
 	Looks        int64    `json:"looks"`  // that said so, one after the other
@@ -44,7 +45,7 @@ func newChangeLine(c catalog.ChangeRow) changeLine {
 	return changeLine{
 		ID: &c.ID, Document: c.Document, Service: c.Service, Terms: c.Terms, URL: c.URL, Lang: orNull(c.Lang), From: rfc(c.From), To: rfc(c.Time),
 		Time: *rfc(c.Time), Kind: c.Kind, Confirmed: true, ConfirmedAt: rfc(c.Confirmed), AddedWords: &c.AddedWords, RemovedWords: &c.RemovedWords,
-		Effective: orNull(c.Effective), Editions: orNull(c.Editions), Watch: c.Phrases(), Summary: &c.Summary, Looks: 1, Derived: rfc(c.Derived),
+		Effective: orNull(c.Effective), Editions: orNull(c.Editions), Watch: c.Phrases(), Summary: &c.Summary, Doubt: orNull(c.Doubt), Looks: 1, Derived: rfc(c.Derived),
 	}
 }
 
@@ -152,6 +153,9 @@ func (a *app) printChange(l changeLine) error {
 	case l.Reason != nil:
 		fmt.Fprintf(a.stdout, "    %s\n", *l.Reason)
 	}
+	if l.Doubt != nil {
+		fmt.Fprintf(a.stdout, "    %s\n", doubtful(*l.Doubt))
+	}
 	if l.Effective != nil {
 		fmt.Fprintf(a.stdout, "    effective %s\n", *l.Effective)
 	}
@@ -162,6 +166,12 @@ func (a *app) printChange(l changeLine) error {
 		fmt.Fprintf(a.stdout, "    watch: %s\n", strings.Join(l.Watch, ", "))
 	}
 	return nil
+}
+
+// doubtful warns of a change whose looks would not count, had not three in a row
+// shown it.
+func doubtful(why string) string {
+	return "doubtful, though three looks in a row show it: " + why
 }
 
 // sameMove is how far apart two languages of the same terms may change and still
@@ -261,13 +271,16 @@ func (a *app) printMoves(changes []catalog.ChangeRow, langs []string) error {
 		if a.json {
 			var list []map[string]any
 			for _, c := range m.Changes {
-				list = append(list, map[string]any{"lang": orNull(c.Lang), "document": c.Document, "id": c.ID, "time": rfc(c.Time), "kind": c.Kind, "effective": orNull(c.Effective), "summary": c.Summary})
+				list = append(list, map[string]any{"lang": orNull(c.Lang), "document": c.Document, "id": c.ID, "time": rfc(c.Time), "kind": c.Kind, "effective": orNull(c.Effective), "doubt": orNull(c.Doubt), "summary": c.Summary})
 			}
 			out.Moves = append(out.Moves, map[string]any{"first": rfc(m.First), "last": rfc(m.Last), "changes": list, "unmoved": still})
 			continue
 		}
 		for _, c := range m.Changes {
 			fmt.Fprintf(a.stdout, "  %s  %-8s  %s  %s\n", stamp(c.Time), c.Lang, c.ID[:8], c.Summary)
+			if c.Doubt != "" {
+				fmt.Fprintf(a.stdout, "    %s\n", doubtful(c.Doubt))
+			}
 		}
 		if len(still) > 0 {
 			fmt.Fprintf(a.stdout, "  %-19s  did not move with it: %s\n", "", strings.Join(still, ", "))

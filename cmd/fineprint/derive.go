@@ -102,6 +102,9 @@ func printDerived(a *app, s archive.DeriveStats) {
 	fmt.Fprintf(a.stdout, "%d new versions, %d changes; looks: %s\n", s.Versions, s.Changes, counts(s.Outcomes))
 	for _, c := range s.News {
 		fmt.Fprintf(a.stdout, "%s  %s  %s\n", stamp(c.Time), c.Document, c.Summary)
+		if c.Doubt != "" {
+			fmt.Fprintf(a.stdout, "    %s\n", doubtful(c.Doubt))
+		}
 	}
 }
 

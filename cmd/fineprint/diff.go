@@ -83,6 +83,9 @@ func (a *app) writeRedline(f diffFlags, two twoTexts) error {
 	if err != nil {
 		return err
 	}
+	if two.change != nil && two.change.Doubt != "" {
+		a.talk("%s", doubtful(two.change.Doubt))
+	}
 	if f.out == "-" {
 		return write(a.stdout)
 	}
@@ -121,7 +124,7 @@ func diffLine(two twoTexts, d *terms.Diff) map[string]any {
 		"stats": d.Stats(), "summary": d.Summary(400), "diff": d, "change": nil,
 	}
 	if two.change != nil {
-		line["change"] = newChangeLine(*two.change)
+		line["change"], line["summary"] = newChangeLine(*two.change), two.change.Summary
 	}
 	return line
 }

@@ -127,6 +127,9 @@ func (s *summary) printNews(w io.Writer) {
 			return
 		}
 		fmt.Fprintf(w, "changed  %s  (fineprint diff %s)\n  %s\n", title(c.Service, c.Terms, c.Lang), c.ID[:8], c.Summary)
+		if c.Doubt != "" {
+			fmt.Fprintf(w, "  %s\n", doubtful(c.Doubt))
+		}
 	}
 }
 
