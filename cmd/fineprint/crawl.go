@@ -227,7 +227,7 @@ func (a *app) lookAgain(ctx context.Context, e *engine, after time.Duration) err
 	if err != nil || wanted == 0 {
 		return err
 	}
-	e.sum.Sources += wanted
+	e.again = wanted
 	e.goOn()
 	return a.visitAll(ctx, e, wanted)
 }
@@ -340,7 +340,7 @@ func (e *engine) summary(ctx context.Context) summary {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.sum.Unreached = int64(len(e.last))
-	e.sum.Deferred = e.sum.Sources - e.completed
+	e.sum.Deferred = e.sum.Sources + e.again - e.completed
 	e.sum.Interrupted = ctx.Err() != nil
 	return e.sum
 }

@@ -29,7 +29,8 @@ type engine struct {
 	fatal     error      // why no further look may begin; nil while looks may
 	failures  int        // what fatal stands for: looks that could not be kept
 	sum       summary
-	completed int64                  // sources with their last look of this run
+	again     int64                  // sources that were wanted a second time, to confirm what is new
+	completed int64                  // sources with their last look of this run, each time they were wanted
 	last      map[string]warc.Result // by source: result of its last look in this run, while it is not captured
 }
 
