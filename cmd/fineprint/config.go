@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/mail"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -352,8 +353,20 @@ func (c *config) resolve() error {
 	if err != nil {
 		return usageErrorf("configuration: %w", err)
 	}
+	if c.Contact != "" && !isContact(c.Contact) {
+		return usageErrorf("contact %q: give an e-mail address or the https:// address of a page, where sites reach whoever crawls them", c.Contact)
+	}
 	c.agent = agent
 	return nil
+}
+
+// isContact tells whether s is an e-mail address or that of a page.
+func isContact(s string) bool {
+	if u, err := url.Parse(s); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
+		return u.Host != ""
+	}
+	address, err := mail.ParseAddress(s)
+	return err == nil && address.Address == s
 }
 
 func (c *config) abs(name string) string {

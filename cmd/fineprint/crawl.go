@@ -109,7 +109,7 @@ func (a *app) declared(ctx context.Context, c *config, urls string) (*declaredSe
 		}
 		set, err := declaration.FromURLs(io.LimitReader(r, 64<<20), opt)
 		if err != nil {
-			return nil, withCode(exitUsage, err)
+			return nil, usageErrorf("--urls %s: %w", urls, err)
 		}
 		return &declaredSet{once: set}, nil
 	}

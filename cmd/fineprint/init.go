@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	_ "embed"
 
@@ -74,8 +73,8 @@ func initFolder(dir, contact string) (files int, err error) {
 	if _, err := os.Stat(name); err == nil {
 		return 0, usageErrorf("%s exists; nothing was written", name)
 	}
-	if strings.ContainsAny(contact, "\r\n\"\\") {
-		return 0, usageErrorf("--contact %q has characters that do not belong into an address", contact)
+	if contact != "" && !isContact(contact) {
+		return 0, usageErrorf("--contact %q: give an e-mail address or the https:// address of a page", contact)
 	}
 	target := filepath.Join(dir, "declarations")
 	if err := os.MkdirAll(target, 0o755); err != nil {

@@ -104,6 +104,11 @@ func resolveDocumentsBy(ctx context.Context, resolve resolver, name string) ([]s
 	if err != nil {
 		return nil, err
 	}
+	if i := strings.LastIndexByte(name, '@'); len(ids) == 0 && i > 0 {
+		if known, err := resolve(ctx, name[:i]); err == nil && len(known) > 0 {
+			return nil, usageErrorf("%s: %q is no time; give a date, RFC 3339, or 14 digits", name, name[i+1:])
+		}
+	}
 	if len(ids) == 0 {
 		return nil, usageErrorf("%q is no document, source or address whose text is derived; `fineprint versions` lists the documents, `fineprint derive` takes in new looks", name)
 	}
