@@ -383,7 +383,15 @@ func TestOutboxStatus(t *testing.T) {
 			t.Errorf("DueNow = %d, %v, want 3", n, err)
 		}
 		for i := range 3 {
-			claim(t, db, catalog.OutboxRead, now, fmt.Sprint("r", i))
+			row := claim(t, db, catalog.OutboxRead, now, fmt.Sprint("r", i))
+			row.ReadAt = now.Add(time.Duration(i-1) * time.Nanosecond)
+			must(t, db.SaveOutbox(ctx, row))
+		}
+		if read, unread, err := db.ReadsSince(ctx, catalog.OutboxFilter{}, now); read != 2 || unread != 1 || err != nil {
+			t.Errorf("ReadsSince = %d, %d, %v, want 2 and 1", read, unread, err)
+		}
+		if read, unread, err := db.ReadsSince(ctx, catalog.OutboxFilter{States: []string{"failed"}}, now); read != 0 || unread != 0 || err != nil {
+			t.Errorf("ReadsSince of rows without captures = %d, %d, %v, want none", read, unread, err)
 		}
 		if s, err = db.OutboxStats(ctx); err != nil || s.ReadsDue != 3 {
 			t.Errorf("OutboxStats = %+v, %v, want 3 due", s, err)

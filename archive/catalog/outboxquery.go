@@ -108,9 +108,8 @@ func (db *DB) ListOutbox(ctx context.Context, f OutboxFilter) ([]OutboxRow, erro
 var verifiable = []string{"reported", "indexed", "replayed", "confirmed", "divergent"}
 
 // DueNow makes the captures that a filter selects due to be read back, whatever
-// their schedule says, and returns how many. Divergent ones are looked at once
-// more only so. States other than those of a capture, and Limit, count for
-// nothing.
+// their schedule says, and returns how many. States other than those of a capture,
+// and Limit, count for nothing.
 func (db *DB) DueNow(ctx context.Context, f OutboxFilter, now time.Time) (n int64, err error) {
 	err = db.Write(ctx, func(ctx context.Context, tx *Tx) error {
 		w := f.where()
@@ -121,6 +120,18 @@ func (db *DB) DueNow(ctx context.Context, f OutboxFilter, now time.Time) (n int6
 		return err
 	})
 	return n, wrap("make captures due", err)
+}
+
+// ReadsSince counts the captures that a filter selects: those that were read back
+// at or after a moment, and those that were not. Limit counts for nothing.
+func (db *DB) ReadsSince(ctx context.Context, f OutboxFilter, since time.Time) (read, unread int64, err error) {
+	w := f.where()
+	w.add("snapshot <> ''")
+	w.args = append(w.args, timeText(since))
+	query := fmt.Sprintf("SELECT COALESCE(SUM(CASE WHEN read_at >= $%d THEN 1 ELSE 0 END), 0), COUNT(*) FROM outbox", len(w.args)) + w.sql()
+	var all int64
+	err = reader{db}.QueryRow(ctx, query, w.args...).Scan(&read, &all)
+	return read, all - read, wrap("count captures that were read back", db.redact(err))
 }
 
 // keyPacer is the key of table meta that holds the state of the pacer.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +29,7 @@ queue, whatever its text: the Archive's capture will be compared with the newest
 of your own.`,
 		Example: "  fineprint wayback submit\n  fineprint wayback submit https://x.com/en/tos",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.waybackWork(cmd.Context(), true, func(ctx context.Context, db *catalog.DB) error { return a.requestSubmits(ctx, db, args) })
+			return a.waybackSubmit(cmd.Context(), args)
 		},
 	}
 }
@@ -43,10 +44,11 @@ reported and that were not seen yet more than 24 hours later; with --all also
 those that are confirmed or divergent. Nothing is submitted, and no keys are
 needed.
 
-Exit code 1: a capture came back altered or with another text, or is gone.`,
+Exit codes: 1 a capture came back altered or with another text, or is gone; 4 the
+Archive did not answer for all of them, or another process speaks to it.`,
 		Example: "  fineprint wayback verify\n  fineprint wayback verify --all https://x.com/en/tos",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.waybackWork(cmd.Context(), false, func(ctx context.Context, db *catalog.DB) error { return a.dueNow(ctx, db, args, all) })
+			return a.waybackVerify(cmd.Context(), args, all)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "also captures that are confirmed or divergent")
@@ -68,45 +70,112 @@ type waybackDone struct {
 	Reason    *string `json:"reason"`
 }
 
-// waybackWork works the outbox after prepare. Without submit captures are read back
-// alone.
-func (a *app) waybackWork(ctx context.Context, submit bool, prepare func(context.Context, *catalog.DB) error) (err error) {
+// waybackSubmit puts the newest captures of some sources at the head of the queue,
+// and works it. While another process does, that one will come to them.
+func (a *app) waybackSubmit(ctx context.Context, names []string) error {
 	c, err := a.config()
 	if err != nil {
 		return err
 	}
-	if off := waybackOff(c); submit && off != "" {
+	if off := waybackOff(c); off != "" {
 		return usageErrorf("wayback: off (%s)", off)
 	}
+	w, err := a.openWayback(ctx, c)
+	if errors.Is(err, errOthers) {
+		return a.leaveRequests(ctx, c, names)
+	}
+	if err != nil {
+		return err
+	}
+	if err = a.requestSubmits(ctx, w.db, names); err == nil {
+		_, err = a.waybackWork(ctx, c, w)
+	}
+	return errors.Join(err, w.end())
+}
+
+// leaveRequests enters what is asked for into the queue that another process works.
+func (a *app) leaveRequests(ctx context.Context, c *config, names []string) error {
+	if len(names) > 0 {
+		db, err := a.openCatalog(ctx, c)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(a.requestSubmits(ctx, db, names), db.Close()); err != nil {
+			return err
+		}
+	}
+	a.talk("wayback: another process speaks to the Wayback Machine for this archive, and works the queue; what it leaves, the next `fineprint wayback submit` does")
+	return a.waybackStatus(ctx, "", 0)
+}
+
+// waybackVerify reads captures back now. It needs no keys.
+func (a *app) waybackVerify(ctx context.Context, names []string, all bool) (err error) {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
 	with := *c
-	with.Wayback.noKeys = !submit
+	with.Wayback.noKeys = true
 	w, err := a.openWayback(ctx, &with)
 	if errors.Is(err, errOthers) {
-		a.talk("wayback: %v", err)
-		return a.waybackStatus(ctx, "", 0)
+		return withCode(exitIncomplete, fmt.Errorf("wayback verify: nothing was read back: %w", err))
 	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.end()) }()
-	if err := prepare(ctx, w.db); err != nil {
-		return err
-	}
-	worker, err := a.newWaybackWorker(w.session, w.client, w.observer)
+	asked, err := verifyFilters(ctx, w.db, names, all)
 	if err != nil {
 		return err
+	}
+	began := time.Now()
+	if err := a.dueNow(ctx, w.db, asked, began); err != nil {
+		return err
+	}
+	stats, err := a.waybackWork(ctx, c, w)
+	if err != nil {
+		return err
+	}
+	return verified(context.WithoutCancel(ctx), w.db, asked, began, stats)
+}
+
+// verified says what is wrong with the captures that were read back, and how many of
+// those asked for were not.
+func verified(ctx context.Context, db *catalog.DB, asked []catalog.OutboxFilter, began time.Time, stats wayback.Stats) error {
+	var divergent, unread int64
+	for _, f := range asked {
+		_, left, err := db.ReadsSince(ctx, f, began)
+		if err != nil {
+			return err
+		}
+		f.States = []string{string(wayback.StateDivergent)}
+		wrong, _, err := db.ReadsSince(ctx, f, began)
+		if err != nil {
+			return err
+		}
+		divergent, unread = divergent+wrong, unread+left
+	}
+	switch {
+	case divergent > 0 || stats.Gone > 0:
+		return withCode(exitFailed, fmt.Errorf("%d captures came back with other bytes or another text, %d are gone", divergent, stats.Gone))
+	case unread > 0:
+		return withCode(exitIncomplete, fmt.Errorf("%d captures could not be read back now: that says nothing about them", unread))
+	}
+	return nil
+}
+
+// waybackWork works the outbox until nothing more can be done now, keeps what was
+// read, and says what came of it.
+func (a *app) waybackWork(ctx context.Context, c *config, w *waybackSession) (wayback.Stats, error) {
+	worker, err := a.newWaybackWorker(w.session, w.client, w.observer)
+	if err != nil {
+		return wayback.Stats{}, err
 	}
 	stopTelling := a.tellWork(ctx, w.db)
 	stats, runErr := worker.Run(ctx, nil)
 	stopTelling()
 	_, sealErr := w.seal(ctx, a)
-	if err := errors.Join(runErr, sealErr, a.printWork(context.WithoutCancel(ctx), c, w.db, stats)); err != nil {
-		return err
-	}
-	if !submit && stats.Divergent+stats.Gone > 0 {
-		return withCode(exitFailed, fmt.Errorf("%d captures came back with other bytes or another text, %d are gone", stats.Divergent, stats.Gone))
-	}
-	return nil
+	return stats, errors.Join(runErr, sealErr, a.printWork(context.WithoutCancel(ctx), c, w.db, stats))
 }
 
 // tellEvery is how often a command that works the outbox says how far it is.
@@ -203,33 +272,41 @@ func (a *app) requestSubmit(ctx context.Context, db *catalog.DB, source string) 
 	return err
 }
 
-// dueNow makes captures due to be read back.
-func (a *app) dueNow(ctx context.Context, db *catalog.DB, names []string, all bool) error {
+// verifyFilters select the captures of some sources, or all, that are to be read back.
+func verifyFilters(ctx context.Context, db *catalog.DB, names []string, all bool) ([]catalog.OutboxFilter, error) {
 	states := []string{string(wayback.StateReported), string(wayback.StateIndexed), string(wayback.StateReplayed)}
 	if all {
 		states = append(states, string(wayback.StateConfirmed), string(wayback.StateDivergent))
 	}
-	filters := []catalog.OutboxFilter{{States: states}}
-	if len(names) > 0 {
-		filters = nil
+	if len(names) == 0 {
+		return []catalog.OutboxFilter{{States: states}}, nil
 	}
+	var filters []catalog.OutboxFilter
 	for _, name := range names {
 		ids, err := resolveSource(ctx, db, name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, id := range ids {
-			filters = append(filters, catalog.OutboxFilter{States: states, Source: id})
+			f := catalog.OutboxFilter{States: states, Source: id}
+			if !slices.ContainsFunc(filters, func(g catalog.OutboxFilter) bool { return g.Source == id }) {
+				filters = append(filters, f)
+			}
 		}
 	}
+	return filters, nil
+}
+
+// dueNow makes captures due to be read back.
+func (a *app) dueNow(ctx context.Context, db *catalog.DB, asked []catalog.OutboxFilter, now time.Time) error {
 	total := int64(0)
-	for _, f := range filters {
-		n, err := db.DueNow(ctx, f, time.Now())
+	for _, f := range asked {
+		n, err := db.DueNow(ctx, f, now)
 		if err != nil {
 			return err
 		}
 		total += n
 	}
-	a.talk("wayback: %d captures are read back", total)
+	a.talk("wayback: %d captures are to be read back", total)
 	return nil
 }

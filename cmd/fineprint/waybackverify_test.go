@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/archive/wayback/waybacktest"
+)
+
+// verifyProgram is a program that has looked at a page and submitted it, and a
+// stand-in that has captured it.
+func verifyProgram(t *testing.T) (p *program, archive *waybacktest.Server, page string) {
+	t.Helper()
+	web := httptest.NewServer(http.HandlerFunc(serveCodings))
+	t.Cleanup(web.Close)
+	archive = waybacktest.New(waybacktest.Config{TimeScale: 86400, IndexLag: -1, ReplayLag: -1, FetchPage: waybacktest.FetchFrom(nil)})
+	server := httptest.NewServer(archive)
+	t.Cleanup(server.Close)
+	page = web.URL + "/identity"
+	p = newProgram(t, fmt.Sprintf(`archive: archive
+database: catalog.sqlite
+declarations: [declarations]
+crawl: {delay: 0s, allow_private_networks: true}
+contact: test@example.org
+wayback: {base_url: %q, access_key: verify-access, secret_key: verify-secret, time_scale: 86400}
+`, server.URL), fmt.Sprintf("name: Example\nterms:\n  Terms of Service:\n    - {url: %q, lang: en}\n", page))
+	p.must(t, []int{exitDone}, "--set", "wayback.enabled=false", "crawl")
+	p.submitted(t, page)
+	return p, archive, page
+}
+
+// submitted submits a page, or what waits, until its capture was read back.
+func (p *program) submitted(t *testing.T, pages ...string) {
+	t.Helper()
+	var s waybackState
+	for range 100 { // at this pace a run may end before the turn of the submit
+		readLast(t, p.must(t, []int{exitDone}, append([]string{"--json", "wayback", "submit"}, pages...)...), &s)
+		if s.Waiting+s.States["accepted"]+s.States["unresolved"]+s.States["reported"]+s.States["indexed"] == 0 {
+			return
+		}
+	}
+	t.Fatalf("not read back: %+v", s)
+}
+
+// TestWaybackVerify ends with 1 as long as a capture comes back wrong, not only at
+// the first time, and with 4 if the Archive does not answer.
+func TestWaybackVerify(t *testing.T) {
+	t.Parallel()
+	p, archive, page := verifyProgram(t)
+	verify := func(code int, says string, more ...string) {
+		t.Helper()
+		o := p.must(t, []int{code}, append(append([]string{}, more...), "wayback", "verify", "--all", page)...)
+		if !strings.Contains(o.stderr, says) {
+			t.Errorf("verify: want %q, got %s", says, o)
+		}
+	}
+	verify(exitDone, "1 captures are to be read back")
+	verify(exitIncomplete, "1 captures could not be read back now", "--set", "wayback.base_url=http://127.0.0.1:1")
+	if n := archive.Spoil(page, "", waybacktest.Fault{Kind: waybacktest.AlteredWords}); n != 1 {
+		t.Fatalf("%d captures were spoilt, want 1", n)
+	}
+	verify(exitFailed, "1 captures came back with other bytes or another text")
+	verify(exitFailed, "1 captures came back with other bytes or another text")
+}
+
+// TestWaybackBeside asks for a submit, and for a read-back, while another process
+// works the outbox: the first is entered for that one, the second is not done.
+func TestWaybackBeside(t *testing.T) {
+	t.Parallel()
+	p, archive, page := verifyProgram(t)
+	p.must(t, []int{exitDone}, "--set", "wayback.enabled=false", "crawl")
+	db, err := catalog.Open(t.Context(), p.path("catalog.sqlite"), catalog.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, db.Close()) })
+	release, alone, err := db.LockOutbox(t.Context())
+	if err != nil || !alone {
+		t.Fatalf("LockOutbox = %v, %v", alone, err)
+	}
+	o := p.must(t, []int{exitDone}, "wayback", "submit", page)
+	if !strings.Contains(o.stdout, "waiting          1 ") || !strings.Contains(o.stderr, "another process") {
+		t.Errorf("submit beside another: %s", o)
+	}
+	p.must(t, []int{exitIncomplete}, "wayback", "verify", "--all")
+	must(t, release())
+	p.submitted(t)
+	if n := archive.Submits(page); n != 2 {
+		t.Errorf("%d submits, want 2", n)
+	}
+}
