@@ -82,6 +82,8 @@ type backfillSummary struct {
 	WARCs    []archive.Sealed `json:"warcs"`
 	Stopped  *string          `json:"stopped"` // why the Archive is left alone, and until when
 	Resume   *string          `json:"resume"`
+
+	resume time.Time
 }
 
 func (s *backfillSummary) add(l backfillLine) {
@@ -95,7 +97,7 @@ func (s *backfillSummary) add(l backfillLine) {
 	s.Failed += l.Failed
 	s.Minutes += l.Minutes
 	if l.Stopped != "" {
-		s.Stopped, s.Resume = &l.Stopped, rfc(l.Resume)
+		s.Stopped, s.Resume, s.resume = &l.Stopped, rfc(l.Resume), l.Resume
 	}
 }
 
@@ -118,10 +120,16 @@ func (a *app) waybackBackfill(ctx context.Context, f backfillFlags, name string)
 	}
 	sum := backfillSummary{DryRun: f.dry, WARCs: []archive.Sealed{}}
 	err = a.backfillAll(ctx, w, f, sources, &sum)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = withCode(exitIncomplete, fmt.Errorf("backfill: %w; the same command goes on from here", errInterrupted))
+	}
 	if !f.dry {
 		err = errors.Join(err, a.keepBackfill(ctx, w, &sum))
 	}
-	return errors.Join(err, a.printBackfill(&sum), sum.exit(f))
+	if printErr := a.printBackfill(&sum); err != nil || printErr != nil {
+		return errors.Join(err, printErr)
+	}
+	return sum.exit(f)
 }
 
 // backfillSources finds the declared sources that a name stands for.
@@ -186,6 +194,9 @@ func (a *app) backfillAll(ctx context.Context, w *waybackSession, f backfillFlag
 		} else {
 			line.BackfillStats, err = archive.Backfill(ctx, a.backfillConfig(w, f, source))
 		}
+		if err != nil && line.Rows == 0 {
+			return err // the index has not answered: nothing is known of the page
+		}
 		line.Minutes = minutesFor(line.Requests, w.client.Pacer().Limits())
 		sum.add(line)
 		if printErr := a.printBackfillLine(line, f.dry); err != nil || printErr != nil {
@@ -248,6 +259,10 @@ func (a *app) printBackfillLine(l backfillLine, dry bool) error {
 	}
 	fmt.Fprintf(a.stdout, "%s\n", l.URL)
 	index := "no capture of the page"
+	if l.Rows == 0 && l.Stopped != "" {
+		fmt.Fprintln(a.stdout, "  in the index   not known")
+		return nil
+	}
 	if l.First != nil && l.Last != nil {
 		index = fmt.Sprintf("%d captures, %s to %s, %d distinct bodies", l.Captures, stamp(*l.First), stamp(*l.Last), l.Distinct)
 	}
@@ -276,7 +291,7 @@ func (s *backfillSummary) exit(f backfillFlags) error {
 	case f.dry:
 		return nil
 	case s.Stopped != nil:
-		return withCode(exitIncomplete, fmt.Errorf("backfill: stopped: %s; run it again after %s, and it goes on where it was", *s.Stopped, *s.Resume))
+		return withCode(exitIncomplete, fmt.Errorf("backfill: stopped: %s; run it again after %s, and it goes on where it was", *s.Stopped, s.resume.UTC().Format(time.RFC3339)))
 	case s.Waiting > 0 && f.limit == 0:
 		return withCode(exitIncomplete, fmt.Errorf("backfill: %d bodies still wait; run it again, and it goes on where it was", s.Waiting))
 	case s.Absent+s.Failed > 0:

@@ -198,6 +198,8 @@ func TestWaybackBackfillTrouble(t *testing.T) {
 	for _, test := range tests {
 		if o := p.run(t, append([]string{"wayback", "backfill"}, test.args...)...); o.code != test.code || !strings.Contains(o.stderr, test.says) {
 			t.Errorf("%q: want exit code %d and %q, got %s", test.args, test.code, test.says, o)
+		} else if strings.Contains(o.stdout, "no capture") {
+			t.Errorf("%q: says that there is nothing, which nobody knows: %s", test.args, o)
 		}
 	}
 }
