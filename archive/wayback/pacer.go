@@ -61,6 +61,12 @@ func (l Limits) scaled(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / l.TimeScale)
 }
 
+// Today returns the beginning of the day (UTC) that the service's limits are for.
+func (l Limits) Today(now time.Time) time.Time {
+	day := int64(l.withDefaults().scaled(24 * time.Hour))
+	return time.Unix(0, now.UnixNano()/day*day).UTC()
+}
+
 // HeldError says that the pacer lets nothing pass before Until.
 type HeldError struct {
 	Until time.Time

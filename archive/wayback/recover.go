@@ -92,7 +92,7 @@ func (r *run) unresolved(ctx context.Context, item Item, wait time.Duration) err
 // content with a capture from after our look only.
 func (r *run) linkToday(ctx context.Context, item Item, e *Error) error {
 	item.note(e)
-	from := r.today(time.Now())
+	from := r.limits.Today(time.Now())
 	if item.Priority <= priorityChanged {
 		from = later(from, item.Created.Add(-r.limits.scaled(clockSlack)))
 	}
@@ -109,7 +109,7 @@ func (r *run) linkToday(ctx context.Context, item Item, e *Error) error {
 		return r.end(ctx, item, StateFailed)
 	}
 	// That the index did not answer is no reason to ask before tomorrow.
-	item.State, item.NextAt = StateWaiting, r.today(now).Add(r.limits.scaled(24*time.Hour))
+	item.State, item.NextAt = StateWaiting, r.limits.Today(now).Add(r.limits.scaled(24*time.Hour))
 	item.Waits++
 	r.count(func(s *Stats) { s.Waited++ })
 	return r.putBack(ctx, item)

@@ -126,7 +126,7 @@ func (r *run) admit(ctx context.Context, item Item) (slot, leave func(), err err
 // allowed returns nil if our own limits of the day allow one more submit. It is
 // asked behind the door, so that no other is being counted.
 func (r *run) allowed(ctx context.Context, item Item) error {
-	ofURL, all, err := r.outbox.Submits(ctx, item.URL, r.today(time.Now()))
+	ofURL, all, err := r.outbox.Submits(ctx, item.URL, r.limits.Today(time.Now()))
 	switch {
 	case err != nil:
 		return fmt.Errorf("count submits of %s: %w", item.URL, err)
@@ -138,12 +138,6 @@ func (r *run) allowed(ctx context.Context, item Item) error {
 			Message: fmt.Sprintf("we submitted the address %d times today", ofURL)}
 	}
 	return nil
-}
-
-// today returns the beginning of the day (UTC) that the service's limits are for.
-func (r *run) today(now time.Time) time.Time {
-	day := int64(r.limits.scaled(24 * time.Hour))
-	return time.Unix(0, now.UnixNano()/day*day).UTC()
 }
 
 // offer returns nil when the service has a free slot and captures left today.

@@ -61,6 +61,8 @@ type waybackPause struct {
 	Until  string `json:"until"`
 	Class  string `json:"class"`
 	Reason string `json:"reason"`
+
+	all bool // it is for every request, not for submits alone
 }
 
 // waybackItem is a row of the outbox (docs/FORMATS.md).
@@ -157,7 +159,9 @@ func (a *app) waybackStatus(ctx context.Context, state string, limit int) (err e
 	if err != nil {
 		return err
 	}
-	a.askService(ctx, c, report)
+	if err := a.askService(ctx, c, db, report); err != nil {
+		return err
+	}
 	if a.json {
 		return a.printJSON(report)
 	}
@@ -218,30 +222,48 @@ func outboxLine(c *config, r catalog.OutboxRow) waybackItem {
 	return item
 }
 
-// askService asks how the service is and how many captures the account has left
-// today. No answer is no error: the state of the outbox is worth printing without
-// it.
-func (a *app) askService(ctx context.Context, c *config, s *waybackState) {
-	if s.Off != nil {
-		return
+// askService asks how the service is and how many captures are left today. No answer
+// is no error: the state of the outbox is worth printing without it. While all
+// requests have to wait, this one does, too.
+func (a *app) askService(ctx context.Context, c *config, db *catalog.DB, s *waybackState) error {
+	if s.Off != nil || s.Paused != nil && s.Paused.all {
+		return nil
 	}
 	client, err := a.newWaybackClient(ctx, c, nil)
 	if err != nil {
-		return
+		return nil
 	}
 	const patience = 5 * time.Second
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ask, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	status, err := client.UserStatus(ctx)
+	status, err := client.UserStatus(ask)
 	if err != nil {
 		a.talk("wayback: the account's limits could not be asked: %v", err)
-		if system, err := client.SystemStatus(ctx); err == nil { // perhaps it says why
+		if system, err := client.SystemStatus(ask); err == nil { // perhaps it says why
 			s.Service = orNull(system.Message)
 		}
-		return
+		return nil
 	}
-	left := int64(status.DailyCapturesLimit - status.DailyCaptures)
-	s.BudgetLeft = &left
+	_, submits, err := db.OutboxSubmits(ctx, "", client.Pacer().Limits().Today(time.Now()))
+	if err != nil {
+		return err
+	}
+	s.BudgetLeft = budgetLeft(status, c.Wayback.DailyCaptures, submits)
+	return nil
+}
+
+// budgetLeft is how many captures are left today, of the account's and of those that
+// the configuration allows; nil if the service has not told.
+func budgetLeft(u wayback.UserStatus, daily, submits int) *int64 {
+	if u.DailyCapturesLimit < 0 || u.DailyCaptures < 0 {
+		return nil
+	}
+	left := u.DailyCapturesLimit - u.DailyCaptures
+	if daily > 0 {
+		left = min(left, daily-submits)
+	}
+	n := int64(max(left, 0)) // a limit may be lowered below what is used
+	return &n
 }
 
 // waybackPaused returns the pause that ends last, as the last process that spoke to
@@ -255,12 +277,12 @@ func waybackPaused(ctx context.Context, db *catalog.DB) (*waybackPause, error) {
 	if json.Unmarshal(saved, &state) != nil {
 		return nil, nil // what is no state pauses nothing
 	}
-	on := state.All
+	on, now := state.All, time.Now()
 	if state.Submits.Until.After(on.Until) {
 		on = state.Submits
 	}
-	if !on.Until.After(time.Now()) {
+	if !on.Until.After(now) {
 		return nil, nil
 	}
-	return &waybackPause{on.Until.UTC().Format(time.RFC3339), string(on.Class), on.Message}, nil
+	return &waybackPause{on.Until.UTC().Format(time.RFC3339), string(on.Class), on.Message, state.All.Until.After(now)}, nil
 }

@@ -6,8 +6,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
+	"github.com/fineprint-archive/fineprint/archive/wayback"
 	"github.com/fineprint-archive/fineprint/archive/wayback/waybacktest"
 )
 
@@ -89,5 +91,49 @@ func TestWaybackBeside(t *testing.T) {
 	p.submitted(t)
 	if n := archive.Submits(page); n != 2 {
 		t.Errorf("%d submits, want 2", n)
+	}
+}
+
+// TestWaybackPausedStatus asks the service for nothing while it has told us to wait
+// with everything.
+func TestWaybackPausedStatus(t *testing.T) {
+	t.Parallel()
+	p, archive, _ := verifyProgram(t)
+	db, err := catalog.Open(t.Context(), p.path("catalog.sqlite"), catalog.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, db.Close()) })
+	for _, tt := range []struct {
+		pause string
+		asked int
+	}{{"all", 0}, {"submits", 1}} {
+		must(t, db.SavePacer(t.Context(), fmt.Appendf(nil, `{%q: {"until": %q, "op": "submit", "class": "slot"}}`, tt.pause, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))))
+		before := len(archive.Requests())
+		var s waybackState
+		readLast(t, p.must(t, []int{exitDone}, "--json", "wayback", "status"), &s)
+		if n := len(archive.Requests()) - before; n != tt.asked || s.Paused == nil || (s.BudgetLeft != nil) != (tt.asked > 0) {
+			t.Errorf("pause of %s: %d requests, want %d; %+v", tt.pause, n, tt.asked, s)
+		}
+	}
+}
+
+// TestBudgetLeft has numbers that the service did not tell, and limits that shrink.
+func TestBudgetLeft(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ limit, used, daily, submits, want int }{
+		{30000, 5, 0, 0, 29995},
+		{30000, 5, 100, 40, 60},
+		{30000, 29990, 100, 40, 10},
+		{10000, 12000, 0, 0, 0},
+		{30000, 5, 100, 140, 0},
+		{-1, 5, 100, 0, -1},
+		{30000, -1, 0, 0, -1},
+	} {
+		got := -1
+		if left := budgetLeft(wayback.UserStatus{DailyCapturesLimit: tt.limit, DailyCaptures: tt.used}, tt.daily, tt.submits); left != nil {
+			got = int(*left)
+		}
+		if got != tt.want {
+			t.Errorf("budgetLeft of %+v = %d, want %d (-1: unknown)", tt, got, tt.want)
+		}
 	}
 }
