@@ -104,15 +104,27 @@ func vectors() []vector {
 		bad("record-changed", "the response is another one, and says so of itself", list("records"), 1, func(w *world) []byte { return w.swapped(w.bare(), w.altered(false)) }),
 		bad("manifest-changed", "all records are others, manifest included", list("records"), 1, func(w *world) []byte { return w.swapped(w.bare(), w.altered(true)) }),
 		bad("record-cut", "the WARC ends within a record", list("records"), 1, of(2, nameWARC, func(b []byte) []byte { return b[:len(b)-20] })),
-		bad("record-strange", "the WARC holds a look that the bundle does not prove", list("records"), 4, func(w *world) []byte { return w.swapped(w.bare(), w.stranger()) }),
+		bad("record-strange", "the WARC holds a look that the bundle does not prove", list("records"), 1, func(w *world) []byte { return w.swapped(w.bare(), w.stranger()) }),
+		bad("record-extra", "the WARC holds a response that no look made", list("records"), 1, func(w *world) []byte {
+			l := w.looks[1]
+			id := l.manifest.Payload.Record
+			return w.swapped(w.bare(), slices.Concat(l.extract, w.forgedRecord(l.records[id], id[:len(id)-12], "urn:uuid:00000000-0000-8000-8000-")))
+		}),
+		bad("range-first", "the response of the first look of a range is another one, and says so of itself", list("records"), 1, func(w *world) []byte {
+			l := w.looks[1]
+			other := w.forgedRecord(l.records[l.manifest.Payload.Record], "yours", "OURS.")
+			return w.swapped(w.between(), slices.Concat(bytes.Replace(l.extract, l.records[l.manifest.Payload.Record], other, 1), w.looks[4].extract))
+		}),
 		bad("leaf-lies", "the leaf is in the log and says another status than the manifest", list("records"), 0, func(w *world) []byte { return pack(w.t, w.lean(w.liar())) }),
 		bad("members-changed", "members.txt is not the table of the WARC", list("records"), 1, of(2, nameMembers, replace(" metadata ", " response "))),
-		bad("refers-changed", "the proof of the record that the page repeats is of another look", list("refers"), 0, func(w *world) []byte {
+		bad("refers-changed", "the proof of the record that the page repeats is of another look", list("refers"), 1, func(w *world) []byte {
 			p := w.parts(3)
 			p.Refers[0].Manifest = w.looks[2].member
 			return pack(w.t, w.lean(p))
 		}),
-		open("refers-missing", "nothing shows that the log holds the record that the page repeats", list("refers"), 0, func(w *world) []byte {
+		bad("refers-record", "the record that the page repeats is another one, and says so of itself", list("records"), 1, func(w *world) []byte { return w.referred("yours", "OURS.") }),
+		bad("refers-head", "the record that the page repeats has other headers and the same page", list("refers"), 1, func(w *world) []byte { return w.referred("HTTP/1.1 200 OK", "HTTP/1.1 203 OK") }),
+		open("refers-missing", "nothing shows that the log holds the record that the page repeats", list("refers"), 4, func(w *world) []byte {
 			p := w.parts(3)
 			p.Refers = nil
 			return pack(w.t, w.lean(p))

@@ -3,6 +3,7 @@ package evidence
 import (
 	"archive/zip"
 	"bytes"
+	"compress/gzip"
 	"io"
 	"maps"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/fineprint-archive/fineprint/archive/anchor"
 	"github.com/fineprint-archive/fineprint/archive/anchor/anchortest"
 	"github.com/fineprint-archive/fineprint/archive/tlog"
+	"github.com/fineprint-archive/fineprint/warc"
 )
 
 // files is a bundle taken apart.
@@ -213,6 +215,43 @@ func (w *world) altered(whole bool) []byte {
 	}
 	// The other response under the good manifest.
 	return slices.Concat(other.extract[:len(other.extract)-len(other.member)], good.member)
+}
+
+// forgedRecord returns the gzip member of a record in which one text stands for another of
+// the same length, with the digests that fit.
+func (w *world) forgedRecord(member []byte, old, new string) []byte {
+	w.t.Helper()
+	rec := must[[]byte](w.t)(io.ReadAll(must[*gzip.Reader](w.t)(gzip.NewReader(bytes.NewReader(member)))))
+	other := bytes.ReplaceAll(rec, []byte(old), []byte(new))
+	if len(old) != len(new) || bytes.Equal(rec, other) {
+		w.t.Fatalf("%q does not become %q in the record", old, new)
+	}
+	block := func(b []byte) []byte {
+		_, rest, _ := bytes.Cut(b, []byte("\r\n\r\n"))
+		return rest[:len(rest)-len("\r\n\r\n")]
+	}
+	payload := func(b []byte) []byte {
+		_, rest, _ := bytes.Cut(block(b), []byte("\r\n\r\n"))
+		return rest
+	}
+	other = bytes.ReplaceAll(other, []byte(warc.SumSHA256(block(rec)).Hex()), []byte(warc.SumSHA256(block(other)).Hex()))
+	other = bytes.ReplaceAll(other, []byte(warc.SumSHA1(payload(rec)).Base32()), []byte(warc.SumSHA1(payload(other)).Base32()))
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write(other); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// referred returns a bundle of look 3 in which the record of look 1 that it repeats
+// has one text for another.
+func (w *world) referred(old, new string) []byte {
+	l := w.looks[3]
+	return w.swapped(w.parts(3), slices.Concat(w.forgedRecord(w.looks[1].records[l.manifest.SameAs.Record], old, new), l.extract))
 }
 
 // stranger returns the records of two looks of which the bundle proves one.
