@@ -137,6 +137,13 @@ func vectors() []vector {
 			p.Committed = &c
 			return pack(w.t, w.lean(p))
 		}),
+		bad("handshake-younger", "a later timestamp of the checkpoint stands beside those to which the handshake commits", list("tls"), 0, func(w *world) []byte {
+			p := w.parts(4)
+			c := *p.Committed
+			c.Files = slices.Concat(c.Files, w.stampAt(hour(10, 59), w.first.Raw, "two"))
+			p.Committed = &c
+			return pack(w.t, w.lean(p))
+		}),
 		bad("clock", "the look says a later time than those who stamped it", list("time"), 0, func(w *world) []byte { return pack(w.t, w.lean(w.late())) }),
 		bad("series-prev", "the look before is not the one that the leaf names", list("series"), 0, func(w *world) []byte {
 			p := w.parts(3)

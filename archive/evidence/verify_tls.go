@@ -113,7 +113,9 @@ func (v *verifier) committed(digest warc.Digest) (time.Time, error) {
 	return v.latest(files, raw)
 }
 
-// listed reads the files that the list names.
+// listed reads the files that the list names. Others may not stand beside them:
+// the handshake commits to none of those, so what they state of the checkpoint
+// may be younger than it.
 func (v *verifier) listed(list AnchorList) (map[string][]byte, []byte, error) {
 	raw, err := v.bundle.read(nameOldCheck)
 	if err != nil {
@@ -126,13 +128,20 @@ func (v *verifier) listed(list AnchorList) (map[string][]byte, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	named := map[string]bool{}
 	for _, f := range list.Files {
+		named[f.Name] = true
 		data, here := files[f.Name]
 		if !here {
 			return nil, nil, fmt.Errorf("%w: %s%s, which the handshake commits to, is not there", errUnknown, dirCommitted, f.Name)
 		}
 		if warc.SumSHA256(data) != f.SHA256 {
 			return nil, nil, fmt.Errorf("%s%s is not what %s says", dirCommitted, f.Name, nameList)
+		}
+	}
+	for _, name := range sortedKeys(files) {
+		if !named[name] {
+			return nil, nil, fmt.Errorf("%s%s is not in %s: the handshake does not commit to it", dirCommitted, name, nameList)
 		}
 	}
 	return files, raw, nil
