@@ -111,12 +111,26 @@ func TestVerifyPlain(t *testing.T) {
 		{"own name", KindWARC, w.looks[1].warc, 0},
 		{"x.warc.gz", KindWARC, damaged, 1},
 		{"x.wacz", KindWACZ, f[nameWACZ], 0},
-		{"empty", KindWARC, nil, 0},
+		{"empty", KindWARC, nil, 1},
+		{"x.evidence.zip", KindWACZ, f[nameWACZ], 4},
+		{"x.evidence.zip", KindWARC, f[nameWARC], 4},
 		{"text", KindWARC, []byte("hello, this is no archive"), 1},
 	} {
 		r := must[*Report](t)(Verify(t.Context(), bytes.NewReader(c.data), int64(len(c.data)), c.name, Policy{}))
 		if r.Kind != c.kind || r.ExitCode() != c.exit {
 			t.Errorf("Verify(%s) = %s, exit %d, want %s, %d\n%s", c.name, r.Kind, r.ExitCode(), c.kind, c.exit, text(r))
+		}
+	}
+}
+
+// TestVerifyNoBundle names a log for files that no log can be told of.
+func TestVerifyNoBundle(t *testing.T) {
+	w := newWorld(t)
+	f := take(t, w.bundle(w.parts(4)))
+	for _, name := range []string{nameWARC, nameWACZ} {
+		r := must[*Report](t)(Verify(t.Context(), bytes.NewReader(f[name]), int64(len(f[name])), name, w.trust()))
+		if r.ExitCode() != exitIncomplete || r.Verdict("log") != Unknown || r.Verdict("records") != OK {
+			t.Errorf("Verify(%s) with a policy: exit %d\n%s", name, r.ExitCode(), text(r))
 		}
 	}
 }

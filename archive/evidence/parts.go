@@ -103,6 +103,9 @@ type Parts struct {
 	Run []byte
 }
 
+// Suffix ends the file names of bundles.
+const Suffix = ".evidence.zip"
+
 // Name returns the file name of the bundle: <source>-<time>-<n>.evidence.zip.
 func (p *Parts) Name() (string, error) {
 	e, err := ParseEntry(p.Look.Leaf)
@@ -110,7 +113,7 @@ func (p *Parts) Name() (string, error) {
 		return "", fmt.Errorf("bundle: %w", err)
 	}
 	source := strings.TrimPrefix(e.Source, "private:")
-	return fmt.Sprintf("%s-%s-%d.evidence.zip", source[:min(len(source), 16)], e.Time.Format("20060102150405"), e.N), nil
+	return fmt.Sprintf("%s-%s-%d%s", source[:min(len(source), 16)], e.Time.Format("20060102150405"), e.N, Suffix), nil
 }
 
 // plan is what the parts turned out to be.

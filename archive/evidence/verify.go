@@ -39,6 +39,9 @@ func VerifyFile(ctx context.Context, path string, p Policy) (_ *Report, err erro
 // file name, tells a WARC under its own name, whose records must lie where their
 // manifests say, from one whose records were copied out of others.
 //
+// Whoever names a log, or has a file with the name of a bundle, asks for the log:
+// of a WACZ or WARC that claim is Unknown then, however sound the records are.
+//
 // The bytes may be anybody's: memory is bounded, nothing is unpacked to disk.
 // The error is about reading, or that of ctx; findings are in the report.
 func Verify(ctx context.Context, r io.ReaderAt, size int64, name string, p Policy) (*Report, error) {
@@ -63,6 +66,9 @@ func Verify(ctx context.Context, r io.ReaderAt, size int64, name string, p Polic
 	}
 	if err != nil {
 		return nil, fmt.Errorf("verify %s: %w", name, err)
+	}
+	if kind != KindBundle && (p.Logs != nil || strings.HasSuffix(name, Suffix)) {
+		report.add("log", Unknown, "", "a %s is no bundle: nothing in it shows that a log holds it", strings.ToUpper(kind))
 	}
 	return report, nil
 }
@@ -135,6 +141,10 @@ func (r *Report) finding(f warc.Finding) error {
 func (r *Report) records(name string) {
 	if r.Counts.Errors > 0 {
 		r.add(name, False, "", "%d findings are errors: %s", r.Counts.Errors, r.firstError())
+		return
+	}
+	if r.Counts.Records == 0 {
+		r.add(name, False, "", "there is no record")
 		return
 	}
 	r.add(name, OK, "nobody: SHA-256", "%d records, %d looks, %d digests compared, %d warnings; that they are of any log is not shown by this file", r.Counts.Records, r.Counts.Looks, r.Counts.Digests, r.Counts.Warnings)

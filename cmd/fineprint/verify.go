@@ -33,7 +33,8 @@ logs and witnesses, --tsa-roots the roots of timestamp authorities. Without
 timestamp authorities), if there is one, and that is said.
 
 Of a WARC or WACZ the structure is checked, every block and payload digest, and
-that each look's manifest names exactly the records that are there.
+that each look's manifest names exactly the records that are there. Anybody can
+make one: with --key or --policy the answer is 4 at best.
 
 Exit codes: 0 all true; 1 something is false; 4 something could not be checked.`,
 		Example: "  fineprint verify fineprint-20261122t100000-00001.warc.gz\n  fineprint verify x.evidence.zip --key example.org/log+1f2e3d4c+AQ… --tsa-roots roots.pem",
@@ -97,16 +98,23 @@ func (a *app) verify(ctx context.Context, path string, trust trustFlags, notes b
 		err = a.printJSON(report)
 	} else {
 		verdict := "ok"
-		if report.Errors > 0 {
+		if report.Errors > 0 || report.Records == 0 {
 			verdict = "FALSE"
 		}
 		_, err = fmt.Fprintf(a.stdout, "%s: %s: %d records, %d looks, %d digests compared: %d errors, %d warnings, %d notes\n",
 			path, verdict, report.Records, report.Looks, report.Digests, report.Errors, report.Warnings, report.Notes)
 	}
-	if err == nil && report.Errors > 0 {
-		err = withCode(exitFailed, fmt.Errorf("verify %s: %d findings are errors", path, report.Errors))
+	switch {
+	case err != nil:
+		return err
+	case report.Errors > 0:
+		return withCode(exitFailed, fmt.Errorf("verify %s: %d findings are errors", path, report.Errors))
+	case report.Records == 0:
+		return withCode(exitFailed, fmt.Errorf("verify %s: there is no record in it", path))
+	case policy.Logs != nil || strings.HasSuffix(path, evidence.Suffix):
+		return withCode(exitIncomplete, fmt.Errorf("verify %s: it is no bundle: nothing in it shows that a log holds it", path))
 	}
-	return err
+	return nil
 }
 
 // isZIP tells a bundle from a WARC: a ZIP begins with a file or, if it is empty,
