@@ -163,6 +163,16 @@ func vectors() []vector {
 			all[nameWACZ] = take(w.t, w.bundle(w.parts(2)))[nameWACZ]
 			return pack(w.t, all)
 		}),
+		bad("wacz-more", "the package for replay programs holds records of another look besides", list("wacz"), 0, func(w *world) []byte {
+			all, other := take(w.t, w.bundle(w.between())), take(w.t, w.bundle(w.parts(2)))
+			all[nameWACZ] = w.joined(all[nameWACZ], other[nameWACZ])
+			for _, name := range leanWithout {
+				if name != nameWACZ {
+					delete(all, name)
+				}
+			}
+			return pack(w.t, all)
+		}),
 		bad("text-changed", "the text of the page is another one than derived.json says", list("text"), 0, of(4, "text.md", replace("train", "please"))),
 		bad("text-missing", "derived.json names a redline that is not there", list("text"), 0, of(4, "redline.html", remove)),
 		bad("text-stray", "a text that derived.json does not name", list("text"), 4, func(w *world) []byte {

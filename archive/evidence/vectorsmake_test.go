@@ -4,6 +4,8 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -252,6 +254,43 @@ func (w *world) forgedRecord(member []byte, old, new string) []byte {
 func (w *world) referred(old, new string) []byte {
 	l := w.looks[3]
 	return w.swapped(w.parts(3), slices.Concat(w.forgedRecord(w.looks[1].records[l.manifest.SameAs.Record], old, new), l.extract))
+}
+
+// joined returns a WACZ with the records of another one in a second WARC, and all
+// that a WACZ says of itself made to fit.
+func (w *world) joined(data, other []byte) []byte {
+	all, more := take(w.t, data), take(w.t, other)
+	const index, list, second = "indexes/index.cdx", "datapackage.json", "archive/more.warc.gz"
+	all[second] = more[waczWARC]
+	lines := slices.Collect(bytes.Lines(slices.Concat(all[index], bytes.ReplaceAll(more[index], []byte(`"data.warc.gz"`), []byte(`"more.warc.gz"`)))))
+	slices.SortFunc(lines, bytes.Compare)
+	all[index] = bytes.Join(lines, nil)
+	var about map[string]any
+	if err := json.Unmarshal(all[list], &about); err != nil {
+		w.t.Fatal(err)
+	}
+	var resources []map[string]any
+	for name, data := range all {
+		if folder, file, ok := strings.Cut(name, "/"); ok && folder != "" {
+			resources = append(resources, map[string]any{"name": file, "path": name, "hash": warc.SumSHA256(data).String(), "bytes": len(data)})
+		}
+	}
+	slices.SortFunc(resources, func(a, b map[string]any) int { return strings.Compare(a["path"].(string), b["path"].(string)) })
+	about["resources"] = resources
+	all[list] = must[[]byte](w.t)(json.Marshal(about))
+	all["datapackage-digest.json"] = fmt.Appendf(nil, `{"path":%q,"hash":%q}`, list, warc.SumSHA256(all[list]).String())
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		f := must[io.Writer](w.t)(z.CreateHeader(&zip.FileHeader{Name: name}))
+		if err := writer(all[name])(f); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // stranger returns the records of two looks of which the bundle proves one.
