@@ -124,6 +124,14 @@ func vectors() []vector {
 		}),
 		bad("refers-record", "the record that the page repeats is another one, and says so of itself", list("records"), 1, func(w *world) []byte { return w.referred("yours", "OURS.") }),
 		bad("refers-head", "the record that the page repeats has other headers and the same page", list("refers"), 1, func(w *world) []byte { return w.referred("HTTP/1.1 200 OK", "HTTP/1.1 203 OK") }),
+		bad("refers-range", "the record that the first look of a range repeats has other headers and the same page", list("refers"), 1, func(w *world) []byte {
+			p := w.parts(4)
+			p.Prev, p.Between = nil, []Proven{w.proven(w.looks[3], w.second)}
+			p.Refers = w.parts(3).Refers
+			same := w.looks[1].records[w.looks[3].manifest.SameAs.Record]
+			warcOf := func(first []byte) []byte { return slices.Concat(first, w.looks[3].extract, w.looks[4].extract) }
+			return w.swapped(withWARC(p, warcOf(same)), warcOf(w.forgedRecord(same, "HTTP/1.1 200 OK", "HTTP/1.1 203 OK")))
+		}),
 		open("refers-missing", "nothing shows that the log holds the record that the page repeats", list("refers"), 4, func(w *world) []byte {
 			p := w.parts(3)
 			p.Refers = nil

@@ -222,23 +222,30 @@ func (v *verifier) checkWACZ() error {
 	return nil
 }
 
-// checkRefers shows where the records stand that revisit records repeat.
+// checkRefers shows where the records stand that revisit records repeat: those of
+// the look, and of the first look of a range.
 func (v *verifier) checkRefers() error {
 	const name = "refers"
 	if v.manifest == nil {
 		return nil // checkRecords said why
 	}
 	wanted := map[string]bool{} // record id: whether it is the page's
-	for _, note := range v.manifest.Exchanges {
-		if note.SameAs != nil {
-			wanted[note.SameAs.Record] = false
+	for id := range v.leaves() {
+		look := v.contents.manifests[id]
+		if look == nil {
+			continue
+		}
+		for _, note := range look.manifest.Exchanges {
+			if note.SameAs != nil && !wanted[note.SameAs.Record] {
+				wanted[note.SameAs.Record] = false
+			}
+		}
+		if same := look.manifest.SameAs; same != nil {
+			wanted[same.Record] = true
 		}
 	}
-	if v.manifest.SameAs != nil {
-		wanted[v.manifest.SameAs.Record] = true
-	}
 	if len(wanted) == 0 {
-		v.report.add(name, NotPresent, "", "the look repeats no earlier record")
+		v.report.add(name, NotPresent, "", "no look repeats an earlier record")
 		return nil
 	}
 	proven, wrong := v.referred()
