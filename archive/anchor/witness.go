@@ -58,7 +58,7 @@ type WitnessError struct {
 func (e *WitnessError) Error() string {
 	s := fmt.Sprintf("witness %s (%s): %v", e.Witness, e.URL, e.Kind)
 	if errors.Is(e.Kind, ErrWitnessAhead) {
-		s += fmt.Sprintf(" (size %d)", e.Size)
+		s += fmt.Sprintf(" (%d entries) than the one shown: a newer checkpoint was published meanwhile, or the log was set back to an older copy", e.Size)
 	}
 	if e.Status != 0 && e.Status != http.StatusOK {
 		s += fmt.Sprintf(", HTTP status %d", e.Status)

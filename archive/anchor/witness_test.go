@@ -178,6 +178,9 @@ func TestCosignRefusals(t *testing.T) {
 		if !errors.As(err, &we) || we.Witness != "w" || !strings.HasPrefix(we.URL, test.url) {
 			t.Errorf("%s: error %#v does not name the witness", test.name, err)
 		}
+		if test.want == ErrWitnessAhead && !strings.Contains(err.Error(), "150 entries) than the one shown: a newer checkpoint was published meanwhile, or the log was set back") {
+			t.Errorf("%s: %v: does not say what it may mean", test.name, err)
+		}
 		if test.want == ErrWitnessAhead && we.Size != 150 {
 			t.Errorf("%s: size %d, want 150", test.name, we.Size)
 		}
