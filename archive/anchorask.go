@@ -137,11 +137,28 @@ func (x *Anchorer) witness(w anchor.WitnessEndpoint, stem string) party {
 				return x.consistency(ctx, old, t.cp)
 			})
 			if err != nil {
-				return failed(unnamed(err, "witness "+w.Name+" ("+strings.TrimSuffix(w.URL, "/")+"/add-checkpoint): ")), nil
+				o := failed(unnamed(err, "witness "+w.Name+" ("+strings.TrimSuffix(w.URL, "/")+"/add-checkpoint): "))
+				o.Contradicts = x.contradicts(keep, err)
+				return o, nil
 			}
 			return AnchorOutcome{State: AnchorNew, Time: c.Time}, x.keep(keep, t.cp.Size, stem, file{extCosignature, c.Line})
 		},
 	}
+}
+
+// contradicts tells whether a witness refuses because its memory contradicts the
+// log. That it has more than was shown is none if another process has published
+// that much meanwhile.
+func (x *Anchorer) contradicts(ctx context.Context, err error) bool {
+	if errors.Is(err, anchor.ErrWitnessInconsistent) {
+		return true
+	}
+	e, ok := errors.AsType[*anchor.WitnessError](err)
+	if !ok || !errors.Is(err, anchor.ErrWitnessAhead) {
+		return false
+	}
+	now, err := x.newest(ctx)
+	return err == nil && now.Size < e.Size
 }
 
 // cosigned checks that a file holds the cosignature of a witness.

@@ -151,6 +151,10 @@ type AnchorOutcome struct {
 	State  string    `json:"state"`
 	Time   time.Time `json:"time,omitzero"` // that the statement gives
 	Detail string    `json:"detail"`        // for people, one line; "" if there is nothing to say
+
+	// Contradicts: a witness has cosigned another history, or more of this one than
+	// there is. The catalog remembers it until the witness cosigns again.
+	Contradicts bool `json:"contradicts"`
 }
 
 // AnchorReport is what came of one Run.
@@ -250,6 +254,9 @@ func (x *Anchorer) run(ctx context.Context, cp tlog.Checkpoint, r *AnchorReport)
 	if err := x.ask(asked, keep, t, w, r); err != nil {
 		return err
 	}
+	if err := x.remember(keep, r); err != nil {
+		return err
+	}
 	if r.List, err = x.listAll(keep, cp, w, r); err != nil {
 		return err
 	}
@@ -303,6 +310,23 @@ func (x *Anchorer) ask(ctx, keep context.Context, t *target, w *waiting, r *Anch
 	}
 	work.Wait()
 	return errors.Join(errs...)
+}
+
+// remember notes in the catalog which witnesses contradict the log.
+func (x *Anchorer) remember(ctx context.Context, r *AnchorReport) error {
+	for _, o := range r.Outcomes {
+		said := ""
+		switch {
+		case o.Kind != AnchorWitness || o.State == AnchorFailed && !o.Contradicts:
+			continue // an outage says nothing
+		case o.Contradicts:
+			said = o.Detail
+		}
+		if err := x.cfg.Catalog.NoteWitness(ctx, o.Name, said); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parallelUpgrades bounds how many pending proofs are asked after at once.

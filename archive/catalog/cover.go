@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -44,4 +45,42 @@ func (db *DB) AnchorCover(ctx context.Context) (AnchorCover, error) {
 func (db *DB) UnloggedAnchors(ctx context.Context, limit int) ([]AnchorRow, error) {
 	rows, err := db.anchors(ctx, " WHERE log_index < 0 ORDER BY tree_size, files, list LIMIT $1", limit)
 	return rows, wrap("list anchors without a log entry", err)
+}
+
+// keyWitness begins the keys of table meta about witnesses that contradict the
+// log; the name of the witness follows.
+const (
+	keyWitness   = "witness:"
+	afterWitness = "witness;"
+)
+
+// NoteWitness notes what a witness said that contradicts the log, or with "" that
+// it does not, or no longer.
+func (db *DB) NoteWitness(ctx context.Context, name, said string) error {
+	before, known, err := getMeta(ctx, reader{db}, keyWitness+clean(name))
+	if err == nil && (said != "" && before != clean(said) || said == "" && known) {
+		err = db.Write(ctx, func(ctx context.Context, tx *Tx) error {
+			if said != "" {
+				return setMeta(ctx, tx, keyWitness+clean(name), clean(said))
+			}
+			_, err := tx.Exec(ctx, "DELETE FROM meta WHERE key = $1", keyWitness+clean(name))
+			return err
+		})
+	}
+	return wrap("note what witness "+name+" says", db.redact(err))
+}
+
+// Contradictions returns what witnesses said that contradicts the log, by name.
+func (db *DB) Contradictions(ctx context.Context) (map[string]string, error) {
+	said := map[string]string{}
+	type pair struct{ key, value string }
+	for row, err := range stream(ctx, db, "list contradictions", func(p *pair) []any {
+		return []any{&p.key, &p.value}
+	}, "SELECT key, value FROM meta WHERE key > $1 AND key < $2", keyWitness, afterWitness) {
+		if err != nil {
+			return nil, err
+		}
+		said[strings.TrimPrefix(row.key, keyWitness)] = row.value
+	}
+	return said, nil
 }

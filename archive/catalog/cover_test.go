@@ -64,3 +64,26 @@ func TestAnchorCover(t *testing.T) {
 		unlogged(10, later)
 	})
 }
+
+// What a witness says is remembered until it says otherwise.
+func TestContradictions(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, dsn string) {
+		db := open(t, dsn)
+		want := func(w map[string]string) {
+			t.Helper()
+			said, err := db.Contradictions(t.Context())
+			must(t, err)
+			if diff := cmp.Diff(w, said); diff != "" {
+				t.Error(diff)
+			}
+		}
+		must(t, db.NoteWitness(t.Context(), "peer", ""))
+		want(map[string]string{})
+		must(t, db.NoteWitness(t.Context(), "peer", "another history"))
+		must(t, db.NoteWitness(t.Context(), "见证", "409"))
+		must(t, db.NoteWitness(t.Context(), "peer", "more"))
+		want(map[string]string{"peer": "more", "见证": "409"})
+		must(t, db.NoteWitness(t.Context(), "peer", ""))
+		want(map[string]string{"见证": "409"})
+	})
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,13 +127,19 @@ func verifierKey(c *config, key tlog.Key) string {
 type anchorState struct {
 	Unanchored *int64 `json:"unanchored"`         // sealed WARC files whose batch no anchored checkpoint covers; null without a log
 	Lag        *int64 `json:"anchor_lag_seconds"` // age of the oldest look entry that no anchored checkpoint covers, 0 if there is none; null without a log
-	configured bool
+	// Contradicted is what witnesses said that contradicts the log, by name: they
+	// have seen another history, or more of this one than there is.
+	Contradicted map[string]string `json:"contradicted"`
+	configured   bool
 }
 
 func readAnchorState(ctx context.Context, c *config, db *catalog.DB) (anchorState, error) {
 	s := anchorState{configured: !c.Anchors.empty()}
 	cover, err := db.AnchorCover(ctx)
-	if err != nil || !cover.Logged {
+	if err != nil {
+		return s, err
+	}
+	if s.Contradicted, err = db.Contradictions(ctx); err != nil || !cover.Logged {
 		return s, err
 	}
 	lag := int64(0)
@@ -145,6 +153,9 @@ func readAnchorState(ctx context.Context, c *config, db *catalog.DB) (anchorStat
 // text is the state in one line for people, "" without a log.
 func (s *anchorState) text() string {
 	switch {
+	case len(s.Contradicted) > 0:
+		return "CONTRADICTED by witness " + strings.Join(slices.Sorted(maps.Keys(s.Contradicted)), ", ") +
+			": it has seen another history of this log, or more of it: fineprint anchor; the manual says what to do (The log)"
 	case s.Unanchored == nil:
 		return ""
 	case !s.configured:
@@ -244,6 +255,9 @@ func (a *app) probeAnchors(ctx context.Context, c *config) []finding {
 	state, err := readAnchorState(ctx, c, db)
 	if err := errors.Join(err, db.Close()); err != nil {
 		return []finding{{"anchors", "error", err.Error(), ""}}
+	}
+	if len(state.Contradicted) > 0 {
+		return []finding{f, {"anchors", "error", state.text(), "stop before the next crawl and bring the newest copy of the archive back; see The log in docs/OPERATIONS.md"}}
 	}
 	if state.Unanchored != nil && *state.Unanchored > 0 {
 		return []finding{f, {"anchors", "warning", state.text(), "fineprint anchor"}}

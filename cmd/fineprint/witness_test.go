@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -133,6 +134,54 @@ func TestWitnessed(t *testing.T) {
 	o = p.must(t, []int{exitDone}, append(tsaFlag, "verify", file)...)
 	if !strings.Contains(o.stdout, "trusted: the log key, the witnesses, the timestamp authorities of this configuration") {
 		t.Errorf("it is not said whom the verdict rests on: %s", o)
+	}
+}
+
+// TestSetBack puts an older copy of everything, archive and catalog, in the place
+// of the newer one. Nothing in it can tell; the witness can, and everybody is told
+// until it cosigns again.
+func TestSetBack(t *testing.T) {
+	t.Parallel()
+	web := startWeb(t, 1)
+	p := newProgram(t, bundleConfig+"anchors: {tsa: [], witness_policy: policy.txt}\n", web.declarations())
+	p.write(t, "policy.txt", "quorum none\n")
+	p.must(t, []int{exitDone, exitPartly}, "-q", "--set", "anchors.witness_policy=", "crawl")
+	other := stranger(t)
+	other.write(t, "logs.txt", p.publicKey(t)+" 1000\n")
+	w := startWitness(t, other, "--logs", "logs.txt", "--key", "w.key", "--state", "state", "--name", "peer.example/w1")
+	p.write(t, "policy.txt", "witness peer "+w.VKey+" "+w.URL+"/\nquorum peer\n")
+	crawl := func() string {
+		web.next()
+		return p.must(t, []int{exitDone, exitPartly}, "crawl").stdout
+	}
+	crawl()
+	older := filepath.Join(t.TempDir(), "older")
+	must(t, os.CopyFS(older, os.DirFS(p.dir)))
+	for range 3 {
+		if out := crawl(); strings.Contains(out, "CONTRADICTED") {
+			t.Fatalf("a witness contradicts an honest log: %s", out)
+		}
+	}
+	must(t, os.RemoveAll(p.dir))
+	must(t, os.CopyFS(p.dir, os.DirFS(older)))
+	must(t, os.Chmod(p.path("log.key"), 0o600))
+	const told = "CONTRADICTED by witness peer"
+	for range 4 { // first there is less than the witness has seen, then other entries
+		if out := crawl(); !strings.Contains(out, told) {
+			t.Errorf("a log that was set back: %s", out)
+		}
+	}
+	if o := p.must(t, []int{exitDone}, "status"); !strings.Contains(o.stdout, told) {
+		t.Errorf("status: %s", o)
+	}
+	if o := p.must(t, []int{exitFailed}, "doctor", "--contact", "me@example.org"); !strings.Contains(o.stdout, told) {
+		t.Errorf("doctor: %s", o)
+	}
+	var last struct{ Contradicted map[string]string }
+	o := p.must(t, []int{exitDone}, "--json", "status")
+	must(t, json.Unmarshal([]byte(o.stdout), &last))
+	if !strings.Contains(last.Contradicted["peer"], "witness") {
+		t.Errorf("status --json: %s", o)
 	}
 }
 
