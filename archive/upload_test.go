@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -194,6 +195,20 @@ func TestUploadPassing(t *testing.T) {
 		l.upload(t, "sent 2")
 		l.faultless(t)
 	})
+}
+
+// A wait that the service asks for is kept if it is short; a long one is left to the
+// next call.
+func TestUploadRetryAfter(t *testing.T) {
+	t.Parallel()
+	l := newUploadLab(t)
+	l.seal(t)
+	l.items.Inject(waybacktest.ItemsFault{Kind: waybacktest.ItemsSlowDown, RetryAfter: "1800"}, waybacktest.ItemsFault{Kind: waybacktest.ItemsSlowDown, RetryAfter: "86400"})
+	if r := l.upload(t, "waiting 2"); r.Held == "" || !slices.Equal(l.waits, []time.Duration{30 * time.Minute}) {
+		t.Errorf("Upload = %+v after waits %v, want one of 30 minutes and the rest left", r, l.waits)
+	}
+	l.upload(t, "sent 2")
+	l.faultless(t)
 }
 
 // Faults that do not pass are told, and never tried again by themselves.

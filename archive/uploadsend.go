@@ -18,6 +18,9 @@ import (
 // not take, of one file within one call.
 var uploadWaits = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute}
 
+// uploadPatience is the longest that one call waits with one file.
+const uploadPatience = time.Hour
+
 // send sends what waits, item after item. It ends early when the service says so.
 func (u *uploader) send(ctx context.Context, plan []UploadFile) error {
 	err := u.settleRefused(ctx)
@@ -145,6 +148,7 @@ func (u *uploader) roomForItem(ctx context.Context, item string, meta wayback.It
 
 // patiently repeats what fails in a way that passes. Then it is errHeld.
 func (u *uploader) patiently(ctx context.Context, what string, do func() error) error {
+	var waited time.Duration
 	for try := 0; ; try++ {
 		err := do()
 		fault, ok := errors.AsType[*wayback.ItemError](err)
@@ -153,20 +157,16 @@ func (u *uploader) patiently(ctx context.Context, what string, do func() error) 
 			return err
 		case !fault.Class.Passing():
 			return u.stop("%s: %s: %s", what, fault, fault.Class.Meaning())
-		case try == len(uploadWaits):
+		case try == len(uploadWaits) || waited+max(uploadWaits[try], fault.RetryAfter) > uploadPatience:
 			return u.hold("%s: %s: %s; the rest waits for the next upload", what, fault, fault.Class.Meaning())
 		}
-		if err := u.wait(ctx, what, fault, uploadWaits[try]); err != nil {
+		d := max(uploadWaits[try], fault.RetryAfter)
+		waited += d
+		u.cfg.Say(fmt.Sprintf("%s: %s; trying again in %s", what, fault, d))
+		if err := u.cfg.Wait(ctx, u.scaled(d)); err != nil {
 			return err
 		}
 	}
-}
-
-// wait waits and says why.
-func (u *uploader) wait(ctx context.Context, what string, fault *wayback.ItemError, d time.Duration) error {
-	d = max(d, fault.RetryAfter)
-	u.cfg.Say(fmt.Sprintf("%s: %s; trying again in %s", what, fault, d))
-	return u.cfg.Wait(ctx, u.scaled(d))
 }
 
 // sendFile brings one file into its item, unless it must not go or is there.

@@ -38,6 +38,8 @@ type ItemsFault struct {
 	Name  string // of the file that it concerns; empty for all
 	Times int    // 0 means once, below 0 for ever
 	After int64  // bytes, see the kinds
+	// RetryAfter is what the answers that are an error document tell in seconds; "" for none.
+	RetryAfter string
 }
 
 // Inject adds faults.

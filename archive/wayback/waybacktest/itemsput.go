@@ -103,6 +103,9 @@ func (s *Items) answerPut(w http.ResponseWriter, r *http.Request, f *ItemsFault)
 		s.spam = true
 		s.mu.Unlock()
 	}
+	if f.RetryAfter != "" {
+		w.Header().Set("Retry-After", f.RetryAfter)
+	}
 	a := itemsAnswers[f.Kind]
 	itemsError(w, a.status, a.code, a.message)
 }
