@@ -64,12 +64,11 @@ func (l *mementoLook) readBack(ctx context.Context, stamp, address string, out *
 	if err != nil {
 		return l.because(err)
 	}
-	for i := range page.Rows {
-		if row := page.Rows[i]; row.Timestamp == stamp && wayback.SameAddress(row.Original, address) {
-			out.Row = &row
-			l.m.Memento.Status, l.m.Memento.MIME, l.m.Memento.Digest = row.Status, row.MIME, row.Digest
-			break
-		}
+	// A redirect from http to https often shares its moment with the page: the first
+	// row would be that of the redirect.
+	if row := page.Capture(stamp, address); row != nil {
+		out.Row = row
+		l.m.Memento.Status, l.m.Memento.MIME, l.m.Memento.Digest = row.Status, row.MIME, row.Digest
 	}
 	return l.replay(ctx, stamp, address, out)
 }

@@ -83,7 +83,8 @@ type IndexPage struct {
 }
 
 // Capture returns the row of a capture, nil if there is none. Of several it is
-// that with the very address, or with a status of success.
+// that with the very address, or with a status of success. A redirect from another
+// form of the address (http) led to the capture, often in the same second, and is none.
 func (p IndexPage) Capture(timestamp, address string) *IndexRow {
 	var best *IndexRow
 	rank := func(r *IndexRow) (n int) {
@@ -97,6 +98,9 @@ func (p IndexPage) Capture(timestamp, address string) *IndexRow {
 	}
 	for i := range p.Rows {
 		r := &p.Rows[i]
+		if r.Status/100 == 3 && r.Original != address {
+			continue
+		}
 		if r.Timestamp == timestamp && SameAddress(r.Original, address) && (best == nil || rank(r) > rank(best)) {
 			best = r
 		}

@@ -286,6 +286,13 @@ func TestIndexRow(t *testing.T) {
 	if r := p.Capture(stamp, page); r != &p.Rows[0] {
 		t.Errorf("Capture = %+v, want the first with success", r)
 	}
+	redirect := IndexRow{Timestamp: stamp, Original: strings.Replace(page, "https:", "http:", 1), Status: 301}
+	if r := (IndexPage{Rows: []IndexRow{redirect}}).Capture(stamp, page); r != nil {
+		t.Errorf("Capture = %+v, want none: the redirect led to the page", r)
+	}
+	if r := (IndexPage{Rows: []IndexRow{redirect}}).Capture(stamp, redirect.Original); r == nil {
+		t.Error("Capture of a redirect itself = nil")
+	}
 }
 
 // TestIndexAll: pages end in the middle of a moment, repeat rows, and have rows of

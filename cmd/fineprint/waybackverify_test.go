@@ -11,6 +11,7 @@ import (
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/wayback"
 	"github.com/fineprint-archive/fineprint/archive/wayback/waybacktest"
+	"github.com/fineprint-archive/fineprint/warc"
 )
 
 // verifyProgram is a program that has looked at a page and submitted it, and a
@@ -67,6 +68,23 @@ func TestWaybackVerify(t *testing.T) {
 	}
 	verify(exitFailed, "1 captures came back with other bytes or another text")
 	verify(exitFailed, "1 captures came back with other bytes or another text")
+}
+
+// TestWaybackRedirectRow reads a capture back whose moment the index lists twice: as
+// the redirect that led to it, and as itself. The digest is that of the page.
+func TestWaybackRedirectRow(t *testing.T) {
+	t.Parallel()
+	p, archive, page := verifyProgram(t)
+	c := archive.Captures()[0]
+	row := func(url, status, digest string) string {
+		return fmt.Sprintf(`["k",%q,%q,"text/html",%q,%q,"500"]`, c.Timestamp, url, status, digest)
+	}
+	archive.Inject(waybacktest.Fault{Kind: waybacktest.Body, On: "index", Body: `[["urlkey","timestamp","original","mimetype","statuscode","digest","length"],` +
+		row("https"+strings.TrimPrefix(page, "http"), "301", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA") + "," + row(page, "200", warc.SumSHA1(c.Body).Base32()) + "]"})
+	p.must(t, []int{exitDone}, "wayback", "verify", "--all", page)
+	if r := outboxRows(t, p.path("catalog.sqlite"))[page]; r.State == "divergent" || !strings.Contains(r.Facts, `"replay":"same"`) {
+		t.Errorf("%s %s, facts %s", r.State, r.LastCode, r.Facts)
+	}
 }
 
 // TestWaybackBeside asks for a submit, and for a read-back, while another process
