@@ -94,6 +94,14 @@ func (db *DB) DeclarationOf(ctx context.Context, source string) ([]byte, error) 
 	return canonical, wrap("look up declaration of source "+source, db.explain(db.redact(err)))
 }
 
+// Declared returns the canonical declaration of a source as it is declared now,
+// whatever its looks were made by; nil if it is not known.
+func (db *DB) Declared(ctx context.Context, source string) ([]byte, error) {
+	var canonical []byte
+	_, err := one(reader{db}.QueryRow(ctx, "SELECT canonical FROM sources WHERE id = $1", clean(source)), &canonical)
+	return canonical, wrap("look up what is declared of source "+source, db.explain(db.redact(err)))
+}
+
 // LooksAtIndex returns the sealed looks at the index of a web archive that were
 // made for a source and are not taken in, in the order in which they were made.
 func (db *DB) LooksAtIndex(ctx context.Context, source string) ([]LookRow, error) {

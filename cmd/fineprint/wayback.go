@@ -119,10 +119,24 @@ func (a *app) newWaybackWorker(s *session, client *wayback.Client, reader waybac
 // outbox is the catalog's outbox in the words of package wayback.
 type outbox struct{ db *catalog.DB }
 
-// Claim leases the next due item.
+// Claim leases the next due item. What waits to be submitted, and whose source was
+// declared private since, is refused on the way.
 func (o outbox) Claim(ctx context.Context, work wayback.Work, now time.Time, owner string, lease time.Duration) (wayback.Item, bool, error) {
-	row, ok, err := o.db.ClaimOutbox(ctx, catalog.OutboxWork(work), now, owner, lease)
-	return outboxItem(row), ok, err
+	for {
+		row, ok, err := o.db.ClaimOutbox(ctx, catalog.OutboxWork(work), now, owner, lease)
+		item := outboxItem(row)
+		if err != nil || !ok || item.State != wayback.StateWaiting {
+			return item, ok, err
+		}
+		if private, err := isPrivate(ctx, o.db, item.Source); err != nil || !private {
+			return item, err == nil, err
+		}
+		item.State, item.NextAt, item.LeaseUntil = wayback.StateRefused, time.Time{}, time.Time{}
+		item.LastClass, item.LastCode, item.LastError = wayback.ClassPermanent, "private", "the source is declared private by now: it is not submitted to anybody"
+		if err := o.Save(ctx, item); err != nil {
+			return item, false, err
+		}
+	}
 }
 
 // Save stores an item that is leased to its owner.

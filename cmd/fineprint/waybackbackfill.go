@@ -134,14 +134,8 @@ func (a *app) waybackBackfill(ctx context.Context, f backfillFlags, name string)
 
 // backfillSources finds the declared sources that a name stands for.
 func (a *app) backfillSources(ctx context.Context, s *session, name string) ([]declaration.Source, error) {
-	if len(s.cfg.Declarations) > 0 {
-		set, err := a.declared(ctx, s.cfg, "")
-		if err == nil {
-			err = set.sync(ctx, s.db, a.talk)
-		}
-		if err != nil {
-			return nil, err
-		}
+	if err := a.syncDeclared(ctx, s); err != nil {
+		return nil, err
 	}
 	ids, err := s.db.ResolveSource(ctx, name)
 	if err == nil && len(ids) == 0 {
@@ -167,7 +161,12 @@ func (a *app) backfillSources(ctx context.Context, s *session, name string) ([]d
 			return nil, fmt.Errorf("declaration of source %s: %w", id, err)
 		case len(documents) == 0:
 			continue // a look at a web archive
-		case source.Private:
+		}
+		private, err := isPrivate(ctx, s.db, id)
+		if err != nil {
+			return nil, err
+		}
+		if private {
 			return nil, usageErrorf("%s is declared private: its address is not told to the Wayback Machine", source.ID)
 		}
 		list = append(list, source)

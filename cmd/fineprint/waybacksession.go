@@ -5,7 +5,9 @@ import (
 	"errors"
 
 	"github.com/fineprint-archive/fineprint/archive"
+	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/wayback"
+	"github.com/fineprint-archive/fineprint/crawler/declaration"
 )
 
 // waybackSession is an archive opened to keep answers of the Wayback Machine. Its
@@ -84,4 +86,38 @@ func (a *app) newObserver(ctx context.Context, s *session) (client *wayback.Clie
 	}
 	observer, err = archive.NewObserver(archive.ObserverConfig{Archive: s.arch, Client: client, Wire: wire, Logger: a.logger()})
 	return client, observer, done, err
+}
+
+// syncDeclared enters what is declared now into the catalog: a source that is private
+// by now is not told to anybody any more.
+func (a *app) syncDeclared(ctx context.Context, s *session) error {
+	if len(s.cfg.Declarations) == 0 {
+		return nil
+	}
+	set, err := a.declared(ctx, s.cfg, "")
+	if err != nil {
+		return err
+	}
+	return set.sync(ctx, s.db, a.talk)
+}
+
+// isPrivate tells whether a source is declared private, or was at its newest look.
+func isPrivate(ctx context.Context, db *catalog.DB, source string) (bool, error) {
+	looked, err := db.DeclarationOf(ctx, source)
+	if err != nil {
+		return false, err
+	}
+	declared, err := db.Declared(ctx, source)
+	if err != nil {
+		return false, err
+	}
+	for _, canonical := range [][]byte{looked, declared} {
+		if len(canonical) == 0 {
+			continue
+		}
+		if s, _, err := declaration.ParseCanonical(canonical); err == nil && s.Private {
+			return true, nil
+		}
+	}
+	return false, nil
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/wayback"
-	"github.com/fineprint-archive/fineprint/crawler/declaration"
 	"github.com/fineprint-archive/fineprint/warc"
 )
 
@@ -87,7 +86,10 @@ func (a *app) waybackSubmit(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	if err = a.requestSubmits(ctx, w.db, names); err == nil {
+	if err = a.syncDeclared(ctx, w.session); err == nil {
+		err = a.requestSubmits(ctx, w.db, names)
+	}
+	if err == nil {
 		_, err = a.waybackWork(ctx, c, w)
 	}
 	return errors.Join(err, w.end())
@@ -258,11 +260,11 @@ func (a *app) requestSubmit(ctx context.Context, db *catalog.DB, source string) 
 	if len(rows) == 0 {
 		return usageErrorf("%s has no capture of your own yet that the Archive's could be compared with: `fineprint crawl` or `fineprint capture` makes one", source)
 	}
-	canonical, err := db.Canonical(ctx, rows[0].Declaration)
+	private, err := isPrivate(ctx, db, source)
 	if err != nil {
 		return err
 	}
-	if declared, _, err := declaration.ParseCanonical(canonical); err == nil && declared.Private {
+	if private {
 		return usageErrorf("%s is declared private: it is not submitted to anybody", rows[0].URL)
 	}
 	row, entered, err := db.RequestOutbox(ctx, catalog.OutboxNew{Source: source, N: rows[0].N, URL: rows[0].URL, FinalURL: rows[0].FinalURL, Cause: "requested", At: time.Now()})

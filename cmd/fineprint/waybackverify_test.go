@@ -155,3 +155,31 @@ func TestBudgetLeft(t *testing.T) {
 		}
 	}
 }
+
+// TestWaybackPrivateSince: a page that waits, and whose source is declared private
+// before its turn comes, is told to nobody, by no command.
+func TestWaybackPrivateSince(t *testing.T) {
+	t.Parallel()
+	p, archive, page := verifyProgram(t)
+	p.must(t, []int{exitDone}, "--set", "wayback.enabled=false", "crawl")
+	p.must(t, []int{exitDone}, "--set", "wayback.base_url=http://127.0.0.1:1", "wayback", "submit", page)
+	p.write(t, "declarations/web.yaml", fmt.Sprintf("name: Example\nterms:\n  Terms of Service:\n    - {url: %q, lang: en, private: true}\n", page))
+	before := len(archive.Requests())
+	p.must(t, []int{exitUsage}, "wayback", "backfill", page)
+	p.must(t, []int{exitUsage}, "wayback", "submit", page)
+	refused := false
+	for i := 0; i < 100 && !refused; i++ { // until the pause for the dead address is over
+		var state waybackState
+		readLast(t, p.must(t, []int{exitDone}, "--json", "wayback", "submit"), &state)
+		refused = state.States["refused"] == 1
+	}
+	for _, r := range archive.Requests()[before:] {
+		if r.Op == "submit" || r.Op == "index" && r.Query.Get("from") == "" {
+			t.Errorf("%s of %s", r.Op, r.URL)
+		}
+	}
+	o := p.must(t, []int{exitDone}, "wayback", "status", "--state", "refused")
+	if !refused || !strings.Contains(o.stdout, "declared private by now") {
+		t.Errorf("status: %s", o)
+	}
+}
