@@ -139,6 +139,26 @@ func TestWorkerOriginalJob(t *testing.T) {
 	}
 }
 
+// TestWorkerHeldByAnother: a pause that one page's daily limit brought holds the
+// others until it is over, and does not make them wait for tomorrow.
+func TestWorkerHeldByAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, waybacktest.Config{}, Limits{}, nil)
+		l.client.Pacer().HoldSubmits(10*time.Minute, &Error{Op: "submit", Class: ClassTomorrowURL, Code: "too-many-daily-captures"})
+		o := newOutbox(addresses(2)...)
+		start := time.Now()
+		drain(t, l.worker(l.client, o, "w"))
+		if d := time.Since(start); d < 10*time.Minute || d > time.Hour {
+			t.Errorf("done after %v, want soon after the pause of 10 minutes", d)
+		}
+		for id := range int64(2) {
+			if item := o.item(id + 1); item.State != StateReported {
+				t.Errorf("item = %s, want reported", item.State)
+			}
+		}
+	})
+}
+
 // TestWorkerMaxAge: an item that was never accepted is given up at last.
 func TestWorkerMaxAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

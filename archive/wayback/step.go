@@ -37,8 +37,11 @@ func (r *run) step(ctx context.Context, work Work, item Item) error {
 // same job.
 func (r *run) submit(ctx context.Context, item Item) error {
 	slot, leave, err := r.admit(ctx, item)
-	if e, ok := errors.AsType[*Error](err); ok && e.Class == ClassTomorrowURL {
-		return r.linkToday(ctx, item, e)
+	// A pause may hold another page's error.
+	if _, held := errors.AsType[*HeldError](err); !held {
+		if e, ok := errors.AsType[*Error](err); ok && e.Class == ClassTomorrowURL {
+			return r.linkToday(ctx, item, e)
+		}
 	}
 	if err != nil {
 		return r.giveBack(ctx, item, err)
