@@ -11,4 +11,7 @@ func mountTmpfs(folder, options string, again bool) error {
 	return syscall.Mount("tmpfs", folder, "tmpfs", flags, options)
 }
 
-func unmount(folder string) error { return syscall.Unmount(folder, 0) }
+// unmount takes a filesystem away at once. A process that another test is just
+// starting holds copies of this one's open files until it runs; the memory is
+// freed when the last of them is closed.
+func unmount(folder string) error { return syscall.Unmount(folder, syscall.MNT_DETACH) }
