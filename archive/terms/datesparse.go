@@ -20,14 +20,15 @@ type foundDate struct {
 // findDates returns the dates in a folded string, in order, none within another.
 func findDates(s string, months map[string]int) []foundDate {
 	var all []foundDate
+	scan := &dateScan{months: months}
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
-		starts := unicode.IsDigit(r) || isHanNumeral(r) || unicode.IsLetter(r) && r < 0x3000 || strings.HasPrefix(s[i:], "令和") || strings.HasPrefix(s[i:], "平成")
-		if !starts || !dateBound(s, i) {
+		shapes := dateShapes(s[i:], r)
+		if shapes == nil || !dateBound(s, i) {
 			i += n
 			continue
 		}
-		if d, ok := parseDateAt(s[i:], months); ok {
+		if d, ok := scan.read(s[i:], shapes); ok {
 			d.start, d.end = i, i+d.end
 			all = append(all, d)
 			i = d.end
@@ -61,18 +62,28 @@ func dateBound(s string, i int) bool {
 
 func isASCIIDigit(b byte) bool { return '0' <= b && b <= '9' }
 
-// parseDateAt reads the date that s begins with; end is set in bytes.
-func parseDateAt(s string, months map[string]int) (foundDate, bool) {
-	for _, form := range []func(*dateScan) (foundDate, bool){
-		(*dateScan).eastAsian, (*dateScan).yearFirst, (*dateScan).dayMonthName, (*dateScan).monthNameDay, (*dateScan).allNumbers,
-	} {
-		scan := &dateScan{s: s, months: months}
-		if d, ok := form(scan); ok && d.valid() && dateEnds(s[scan.i:]) {
-			d.end = scan.i
-			return d, true
+// dateShape reads one shape of dates.
+type dateShape func(*dateScan) (foundDate, bool)
+
+var (
+	namedShapes  = []dateShape{(*dateScan).monthNameDay}
+	numberShapes = []dateShape{(*dateScan).eastAsian, (*dateScan).yearFirst, (*dateScan).dayMonthName, (*dateScan).allNumbers}
+)
+
+// dateShapes returns the shapes of dates that can stand where s begins with r.
+func dateShapes(s string, r rune) []dateShape {
+	switch {
+	case unicode.IsDigit(r), isHanNumeral(r):
+		return numberShapes
+	case unicode.IsLetter(r) && r < 0x3000:
+		return namedShapes
+	}
+	for _, era := range japaneseEras {
+		if strings.HasPrefix(s, era.name) {
+			return numberShapes
 		}
 	}
-	return foundDate{}, false
+	return nil
 }
 
 // dateEnds reports whether what follows a date does not go on with its numbers, as
@@ -104,6 +115,19 @@ type dateScan struct {
 	s      string
 	i      int
 	months map[string]int
+}
+
+// read reads the date that s begins with, by the first shape that fits; end is set
+// in bytes.
+func (d *dateScan) read(s string, shapes []dateShape) (foundDate, bool) {
+	for _, shape := range shapes {
+		d.s, d.i = s, 0
+		if found, ok := shape(d); ok && found.valid() && dateEnds(s[d.i:]) {
+			found.end = d.i
+			return found, true
+		}
+	}
+	return foundDate{}, false
 }
 
 // number reads up to so many digits, which no other digit follows.

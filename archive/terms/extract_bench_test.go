@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 )
@@ -61,5 +62,20 @@ func BenchmarkExtract(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkDates measures the search for stated dates in a text whose every block
+// has numbers.
+func BenchmarkDates(b *testing.B) {
+	text, _, err := Extract(b.Context(), Input{Body: benchPage(200_000, 0), ContentType: "text/html; charset=utf-8", URL: "https://example.com/terms"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if found := Dates(text, time.Time{}); len(found) > 0 {
+			b.Fatalf("dates in a text without: %v", found)
+		}
 	}
 }
