@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 
 	"github.com/klauspost/compress/flate"
 
@@ -211,12 +212,20 @@ func unpackText(b []byte) (*terms.Text, error) {
 	return t, nil
 }
 
+// packers are flate writers. A new one takes 650 KB, more than most texts.
+var packers = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(io.Discard, 3)
+	if err != nil {
+		panic(err) // there is such a level
+	}
+	return w
+}}
+
 func pack(b []byte) ([]byte, error) {
 	var out bytes.Buffer
-	w, err := flate.NewWriter(&out, 3)
-	if err != nil {
-		return nil, err
-	}
+	w := packers.Get().(*flate.Writer)
+	defer packers.Put(w)
+	w.Reset(&out)
 	if _, err := w.Write(b); err != nil {
 		return nil, err
 	}
