@@ -27,6 +27,7 @@ type AuditKind string
 // those of the second that something could not be told.
 const (
 	AuditLog         AuditKind = "log"          // an object of the log is missing or not what the checkpoints commit to
+	AuditHistory     AuditKind = "history"      // the log does not go on from a checkpoint that was given
 	AuditEntry       AuditKind = "entry"        // a leaf is no entry, or not the one that the WARC gives
 	AuditUnlogged    AuditKind = "unlogged"     // a look or a WARC of the store has no entry
 	AuditWARCMissing AuditKind = "warc-missing" // the log names a WARC that is not in the store
@@ -70,9 +71,10 @@ type AuditFinding struct {
 // AuditConfig tells Audit what to check and against what. Store is required.
 type AuditConfig struct {
 	Store   store.Store
-	Key     note.Verifier   // of the log; nil: not known
-	Catalog *catalog.DB     // compared with log and store; nil: there is none
-	Trust   evidence.Policy // for tokens and cosignatures
+	Key     note.Verifier     // of the log; nil: not known
+	Catalog *catalog.DB       // compared with log and store; nil: there is none
+	Trust   evidence.Policy   // for tokens and cosignatures
+	Kept    []tlog.Checkpoint // of the log, by Key: verified, from elsewhere than Store
 
 	Since   time.Time // only WARCs with a look from then on are read; zero: all
 	Sample  Sample    // only so many WARCs are read; zero: all
@@ -91,6 +93,7 @@ type AuditReport struct {
 	Checkpoint  tlog.Checkpoint // the newest published
 	Entries     int64           // of the log that were read
 	Checkpoints int64           // kept ones whose root was computed again
+	Continued   int64           // checkpoints of AuditConfig.Kept from which the log goes on
 	WARCs       int64           // that the log or the store names
 	Read        int64           // WARCs that were read, resumed ones included
 	Resumed     int64           // of these found good before this audit was stopped
@@ -136,7 +139,8 @@ func (r *AuditReport) Verdict() AuditVerdict {
 }
 
 // Audit checks an archive with nothing but its objects and the public key of its
-// log: the log against itself and every checkpoint kept, every WARC and every
+// log: the log against itself, every checkpoint it keeps and those that the caller
+// kept, every WARC and every
 // look against the log, numbers, references, indexes and anchors, and, if there
 // is a catalog, that against both. It writes nothing but the state file.
 //
@@ -178,9 +182,9 @@ type auditor struct {
 	receipts   map[[sha256.Size]byte]int64 // indexes of receipts that name records, by their leaves
 	gaps       int64                       // entries of the log that cannot be read
 
-	pool    *pool        // that reads WARCs now, nil at other times
-	logSize int64        // of the log when the audit began
-	rows    *catalogRows // being read; nil if none are compared
+	pool   *pool           // that reads WARCs now, nil at other times
+	newest tlog.Checkpoint // of the log when the audit began
+	rows   *catalogRows    // being read; nil if none are compared
 
 	refs *references // of the goroutine that takes the results, then of run
 }
@@ -218,7 +222,7 @@ func (a *auditor) run(ctx context.Context) error {
 	a.rows = a.readRows(ctx)
 	defer a.rows.stop()
 	for _, step := range []func(context.Context) error{
-		a.readWARCs, a.readAgain, a.leftovers, a.checkAnchors, a.compareCatalog,
+		a.checkHistory, a.readWARCs, a.readAgain, a.leftovers, a.checkAnchors, a.compareCatalog,
 	} {
 		if err := step(ctx); err != nil {
 			return errors.Join(err, a.state.close())

@@ -70,7 +70,7 @@ func (a *auditor) readRows(ctx context.Context) *catalogRows {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	r := &catalogRows{size: a.logSize, have: map[string]*rowSum{}, done: make(chan struct{}), cancel: cancel}
+	r := &catalogRows{size: a.newest.Size, have: map[string]*rowSum{}, done: make(chan struct{}), cancel: cancel}
 	go func() {
 		defer close(r.done)
 		r.err = a.cfg.Catalog.SealedLooks(ctx, func(l catalog.SealedLook) error {

@@ -67,7 +67,7 @@ func (a *auditor) openLog(ctx context.Context) error {
 	cp, err := r.Checkpoint(ctx)
 	switch {
 	case err == nil:
-		a.log, a.logSize = r, cp.Size
+		a.log, a.newest = r, cp
 		return nil
 	case errors.Is(err, tlog.ErrWrongKey), isCorrupt(err), errors.Is(err, store.ErrNotExist):
 	default:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type auditFlags struct {
 	since, sample, state string
 	seed                 uint64
 	fresh, noCatalog     bool
+	checkpoints          []string
 	trust                trustFlags
 }
 
@@ -36,12 +38,16 @@ and record, the numbers of each source, references, indexes, anchors. Nothing
 but the objects and the public key of the log is needed; the catalog is compared
 as well if it is there. A line for each finding, then a summary.
 
+A checkpoint that you kept (the file "checkpoint" of an older bundle, a mail of
+` + "`fineprint log show`" + `) proves with --checkpoint that nothing before it was changed,
+taken out or put in since: the archive itself cannot say that.
+
 An audit that was stopped goes on where it was when it is started again with
 the same flags, also after a kill; --fresh begins anew. --since and --sample
 leave WARCs out; log, numbers and anchors are checked whole all the same.
 
 Exit codes: 0 all true; 1 something is false; 4 something could not be checked.`,
-		Example: "  fineprint audit\n  fineprint audit --archive s3://copy/of-it --key example.org/log+1f2e3d4c+AQ…\n  fineprint audit --sample 2%",
+		Example: "  fineprint audit\n  fineprint audit --archive s3://copy/of-it --key example.org/log+1f2e3d4c+AQ…\n  fineprint audit --checkpoint kept/checkpoint-of-2025\n  fineprint audit --sample 2%",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.config()
@@ -60,6 +66,7 @@ Exit codes: 0 all true; 1 something is false; 4 something could not be checked.`
 	f.BoolVar(&flags.decode, "decode", false, "also compare what bodies with a content coding decode to: takes long")
 	f.BoolVar(&flags.noCatalog, "no-catalog", false, "do not compare the catalog")
 	f.StringVar(&flags.trust.key, "key", "", "`VKEY` of the log, or a file that holds it (default: that of the configuration)")
+	f.StringArrayVar(&flags.checkpoints, "checkpoint", nil, "`FILE` with a checkpoint of the log that you kept: the log must go on from it (may be repeated)")
 	f.StringVar(&flags.trust.policy, "policy", "", "C2SP tlog-policy `FILE`: witnesses, quorum")
 	f.StringVar(&flags.trust.tsaRoots, "tsa-roots", "", "`PEM` file with the roots of timestamp authorities, or \"system\"")
 	return cmd
@@ -89,6 +96,9 @@ func (a *app) audit(ctx context.Context, c *config, flags auditFlags) (err error
 		cfg.Key, err = keyOf(flags.trust.key)
 	}
 	if err != nil {
+		return err
+	}
+	if cfg.Kept, err = keptCheckpoints(flags.checkpoints, cfg.Key); err != nil {
 		return err
 	}
 	if !flags.noCatalog && (isPostgres(c.Database) || !c.noCatalog()) {
@@ -160,6 +170,29 @@ func keyOf(key string) (note.Verifier, error) {
 		return nil, usageErrorf("--key: %w", err)
 	}
 	return v, nil
+}
+
+// keptCheckpoints reads checkpoints of the log with a key.
+func keptCheckpoints(names []string, key note.Verifier) ([]tlog.Checkpoint, error) {
+	var kept []tlog.Checkpoint
+	for _, name := range names {
+		if key == nil {
+			return nil, usageErrorf("--checkpoint: it cannot be verified without the public key of the log: give --key")
+		}
+		raw, err := readBounded(name, maxPolicyFile)
+		if err != nil {
+			return nil, usageErrorf("--checkpoint: %w", err)
+		}
+		if bytes.HasPrefix(raw, []byte("PK")) {
+			return nil, usageErrorf("--checkpoint %s: it is a zip: take the file `checkpoint` out of the bundle and give that", name)
+		}
+		cp, err := tlog.ParseCheckpoint(raw, key)
+		if err != nil {
+			return nil, usageErrorf("--checkpoint %s: %w; the key is that of %s", name, err, key.Name())
+		}
+		kept = append(kept, cp)
+	}
+	return kept, nil
 }
 
 // parseSample reads a number of WARCs or a percentage.
@@ -245,6 +278,7 @@ type auditSummary struct {
 	Origin      *string                     `json:"origin"`
 	Size        *int64                      `json:"log_size"`
 	Checkpoints int64                       `json:"checkpoints"`
+	Continued   int64                       `json:"continued"`
 	WARCs       int64                       `json:"warcs"`
 	Read        int64                       `json:"warcs_read"`
 	Resumed     int64                       `json:"warcs_resumed"`
@@ -274,7 +308,7 @@ func (a *app) printAudit(cfg archive.AuditConfig, r *archive.AuditReport) error 
 		return a.printAuditText(cfg, r, sampled)
 	}
 	s := auditSummary{
-		Verdict: r.Verdict(), Checkpoints: r.Checkpoints, WARCs: r.WARCs, Read: r.Read, Resumed: r.Resumed, Skipped: r.Skipped,
+		Verdict: r.Verdict(), Checkpoints: r.Checkpoints, Continued: r.Continued, WARCs: r.WARCs, Read: r.Read, Resumed: r.Resumed, Skipped: r.Skipped,
 		Bytes: r.Bytes, Unpacked: r.Unpacked, Records: r.Records, Looks: r.Looks, Sources: r.Sources, Lost: r.Lost, Withdrawn: r.Withdrawn,
 		Anchors: r.Anchors, Tokens: r.Tokens, Cosigned: r.Cosigned, Unknown: r.Unknown, False: r.False, Open: r.Open, Findings: r.Findings,
 		Elapsed: r.Elapsed.Seconds(),
@@ -298,6 +332,9 @@ func (a *app) printAuditText(cfg archive.AuditConfig, r *archive.AuditReport, sa
 	}
 	if r.Checkpoint.Origin != "" {
 		line("log", "%s, %d entries, %d checkpoints", r.Checkpoint.Origin, r.Checkpoint.Size, r.Checkpoints)
+	}
+	if len(cfg.Kept) > 0 {
+		line("", "it goes on from %d of the %d checkpoints given", r.Continued, len(cfg.Kept))
 	}
 	line("WARCs", "%d read of %d, %s (%s unpacked), %d records, %d looks", r.Read, r.WARCs, humanBytes(r.Bytes), humanBytes(r.Unpacked), r.Records, r.Looks)
 	if r.Resumed > 0 {
