@@ -10,9 +10,6 @@ import (
 	"github.com/fineprint-archive/fineprint/archive/wayback/waybacktest"
 )
 
-// pages is how many are worked at once in the tests of this file.
-const pages = 300
-
 // soundly checks what holds for every queue, whatever went wrong: no limit was
 // exceeded, nothing is left to do, nothing polls for ever. It returns how often
 // each page was captured more than once.
@@ -38,7 +35,7 @@ func soundly(t *testing.T, l *lab, o *memOutbox, requests int) (twice int) {
 	return twice
 }
 
-// TestPagesPlain works 300 pages without a fault: each is submitted once.
+// TestPagesPlain works many pages without a fault: each is submitted once.
 func TestPagesPlain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -58,7 +55,7 @@ func TestPagesPlain(t *testing.T) {
 	})
 }
 
-// TestPagesFaults works 300 pages, of which each meets one of all passing faults
+// TestPagesFaults works many pages, of which each meets one of all passing faults
 // in turn: all are confirmed in the end.
 func TestPagesFaults(t *testing.T) {
 	t.Parallel()
@@ -88,7 +85,7 @@ func TestPagesFaults(t *testing.T) {
 	})
 }
 
-// TestPagesMixed works 300 pages while any request may meet any passing fault.
+// TestPagesMixed works many pages while any request may meet any passing fault.
 func TestPagesMixed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -112,7 +109,7 @@ func TestPagesMixed(t *testing.T) {
 	})
 }
 
-// TestPagesLasting works 300 pages, of which each meets one of the faults in turn
+// TestPagesLasting works many pages, of which each meets one of the faults in turn
 // that stay: each ends in the state that is the truth about it.
 func TestPagesLasting(t *testing.T) {
 	t.Parallel()
