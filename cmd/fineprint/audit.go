@@ -38,9 +38,9 @@ and record, the numbers of each source, references, indexes, anchors. Nothing
 but the objects and the public key of the log is needed; the catalog is compared
 as well if it is there. A line for each finding, then a summary.
 
-A checkpoint that you kept (the file "checkpoint" of an older bundle, a mail of
-` + "`fineprint log show`" + `) proves with --checkpoint that nothing before it was changed,
-taken out or put in since: the archive itself cannot say that.
+A checkpoint that you kept (the file "checkpoint" of an older bundle, a copy of
+log/checkpoint of the archive) proves with --checkpoint that nothing before it
+was changed, taken out or put in since: the archive itself cannot say that.
 
 An audit that was stopped goes on where it was when it is started again with
 the same flags, also after a kill; --fresh begins anew. --since and --sample
