@@ -140,9 +140,9 @@ func (r *AuditReport) Verdict() AuditVerdict {
 
 // Audit checks an archive with nothing but its objects and the public key of its
 // log: the log against itself, every checkpoint it keeps and those that the caller
-// kept, every WARC and every
-// look against the log, numbers, references, indexes and anchors, and, if there
-// is a catalog, that against both. It writes nothing but the state file.
+// kept, every WARC and every look against the log, numbers, references, indexes
+// and anchors, and, if there is a catalog, that against both. It writes nothing
+// but the state file.
 //
 // The error is about the audit: it was interrupted, or the store does not
 // answer. What is false is in the findings. Memory does not grow with the looks:

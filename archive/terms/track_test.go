@@ -13,7 +13,7 @@ import (
 type replay struct {
 	t       testing.TB
 	tracker Tracker
-	library *Memory
+	memory  *Memory
 	looks   int
 	step    time.Duration
 	news    []string
@@ -21,7 +21,7 @@ type replay struct {
 
 func newReplay(t testing.TB) *replay {
 	m := NewMemory()
-	return &replay{t: t, library: m, tracker: Tracker{Library: m}, step: time.Hour}
+	return &replay{t: t, memory: m, tracker: Tracker{Library: m}, step: time.Hour}
 }
 
 func (r *replay) look(lines ...string) Outcome {
@@ -38,7 +38,7 @@ func (r *replay) graded(v Verdict, lines ...string) Outcome {
 	r.looks++
 	step, err := r.tracker.Observe(Observation{
 		Look: fmt.Sprint(r.looks), Time: time.Date(2024, 10, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(r.looks) * r.step),
-		Verdict: v, Rules: "1", Text: r.library.Add(text), Prints: text.Fingerprints(),
+		Verdict: v, Rules: "1", Text: r.memory.Add(text), Prints: text.Fingerprints(),
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -171,7 +171,7 @@ func TestTrackLinks(t *testing.T) {
 	}
 	text.Blocks[2].Marks = []Mark{{0, 3, Link, "https://example.org/"}}
 	for _, want := range []Outcome{LinksOnly, Unchanged} {
-		step, err := r.tracker.Observe(Observation{Look: "x", Verdict: Verdict{Grade: GradeTerms}, Text: r.library.Add(text), Prints: text.Fingerprints()})
+		step, err := r.tracker.Observe(Observation{Look: "x", Verdict: Verdict{Grade: GradeTerms}, Text: r.memory.Add(text), Prints: text.Fingerprints()})
 		if err != nil || step.Outcome != want {
 			t.Errorf("outcome %v, %v, want %v", step.Outcome, err, want)
 		}
@@ -197,7 +197,7 @@ func TestTrackNeverTwice(t *testing.T) {
 				before := len(r.tracker.State.Versions)
 				r.look(state...)
 				for _, v := range r.tracker.State.Versions[before:] {
-					text, err := r.library.Text(v.Text)
+					text, err := r.memory.Text(v.Text)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -241,7 +241,7 @@ func TestTrackRebase(t *testing.T) {
 			}
 			observed := func(look string, lines []string) Observation {
 				made := text(lines)
-				return Observation{Look: look, Verdict: Verdict{Grade: GradeTerms}, Rules: "2", Text: r.library.Add(made), Prints: made.Fingerprints()}
+				return Observation{Look: look, Verdict: Verdict{Grade: GradeTerms}, Rules: "2", Text: r.memory.Add(made), Prints: made.Fingerprints()}
 			}
 			err := r.tracker.Rebase(observed("3", changed), func(look string) (Observation, bool, error) {
 				for _, fit := range test.fits {

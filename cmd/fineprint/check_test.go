@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -25,26 +23,15 @@ func TestCheckFetch(t *testing.T) {
 	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"fineprint.yaml": "archive: archive\ndeclarations: [web.yaml]\ncrawl: {delay: 0s, allow_private_networks: true, retry_delay: 10ms}\n",
-		"web.yaml": "name: Example\nterms:\n  Terms of Service:\n    - {url: " + server.URL + "/terms, lang: en, select: [.gone]}\n" +
-			"  Privacy Policy:\n    - {url: " + server.URL + "/missing, lang: en}\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), []string{"--config", filepath.Join(dir, "fineprint.yaml"), "--json", "check", "--fetch"}, nil, &stdout, &stderr)
-	if code != exitPartly {
-		t.Errorf("exit code %d, want %d for the page that is missing: %s", code, exitPartly, stderr.String())
-	}
+	p := newProgram(t, "declarations: [declarations]\ncrawl: {delay: 0s, allow_private_networks: true, retry_delay: 10ms}\n",
+		"name: Example\nterms:\n  Terms of Service:\n    - {url: "+server.URL+"/terms, lang: en, select: [.gone]}\n"+
+			"  Privacy Policy:\n    - {url: "+server.URL+"/missing, lang: en}\n")
+	o := p.must(t, []int{exitPartly}, "--json", "check", "--fetch") // a page is missing
 	got := map[string]probed{}
-	for line := range strings.Lines(stdout.String()) {
-		var p probed
-		if err := json.Unmarshal([]byte(line), &p); err == nil && p.Document != "" {
-			got[p.Document] = p
+	for line := range strings.Lines(o.stdout) {
+		var page probed
+		if err := json.Unmarshal([]byte(line), &page); err == nil && page.Document != "" {
+			got[page.Document] = page
 		}
 	}
 	terms, missing := got["example/terms-of-service/en"], got["example/privacy-policy/en"]
@@ -56,7 +43,7 @@ func TestCheckFetch(t *testing.T) {
 	if missing.Result != "failed" || missing.Error == nil || *missing.Error != "http-status" || missing.Grade == nil || *missing.Grade == "terms" {
 		t.Errorf("missing: %+v", missing)
 	}
-	left, err := os.ReadDir(dir)
+	left, err := os.ReadDir(p.dir)
 	if err != nil || len(left) != 2 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
