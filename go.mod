@@ -146,4 +146,7 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
-tool honnef.co/go/tools/cmd/staticcheck
+tool (
+	github.com/fineprint-archive/fineprint/archive/store/storetest/s3gateway
+	honnef.co/go/tools/cmd/staticcheck
+)

@@ -22,11 +22,6 @@ import (
 	"github.com/fineprint-archive/fineprint/warc"
 )
 
-func TestMain(m *testing.M) {
-	s3server.Main()
-	os.Exit(m.Run())
-}
-
 // bench is an archive with one source on a given store.
 type bench struct {
 	store     store.Store

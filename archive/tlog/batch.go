@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -83,13 +84,21 @@ func (t tail) grow(leaves [][]byte) (tail, []object) {
 	return tail{edge: e, bundle: bundle}, objects
 }
 
+// zippers lends gzip.Writer values, of about a megabyte each.
+var zippers = sync.Pool{New: func() any {
+	z, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	if err != nil {
+		panic(err) // a level of the package itself
+	}
+	return z
+}}
+
 // encode writes the staging object.
 func (b batch) encode() ([]byte, error) {
 	var out bytes.Buffer
-	z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
-	if err != nil {
-		return nil, err
-	}
+	z := zippers.Get().(*gzip.Writer)
+	defer zippers.Put(z)
+	z.Reset(&out)
 	data := fmt.Appendf(nil, "%sbase %d\ncheckpoint %d\nleaves %d\n\n%s%s", stagingHeader,
 		len(b.base.Raw), len(b.cp.Raw), len(b.leaves), b.base.Raw, b.cp.Raw)
 	for _, leaf := range b.leaves {

@@ -27,7 +27,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	s3server.Main()
 	childMain()
 	os.Exit(m.Run())
 }

@@ -213,7 +213,7 @@ func countLooks(ctx context.Context, t *testing.T, db *catalog.DB, query string)
 
 // checkRebuild makes the catalog again from the store alone and compares. It
 // takes more time than all other checks, and what a kill spoiled in the catalog
-// stays spoiled: so it follows on every fourth kill, and on the last by end.
+// stays spoiled: so it follows on every fifth round, and on the last by end.
 func (l *lane) checkRebuild(t *testing.T) {
 	t.Helper()
 	folder, err := os.MkdirTemp(l.dir, "rebuild-")

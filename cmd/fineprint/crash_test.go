@@ -89,9 +89,9 @@ func crashes(random, each int, r *rand.Rand) []crash {
 const crashLanes, laneKills = 9, 5
 
 // TestCrash kills crawls of a changing web with SIGKILL, at random and inside
-// each named step, lets the next run mend what is left, and checks after each
-// that nothing is lost or doubled (lane.check). FINEPRINT_CRASH_ROUNDS says how
-// often.
+// each named step, lets the next run mend what is left, which in every second
+// round is killed too, and checks then that nothing is lost or doubled
+// (lane.check). FINEPRINT_CRASH_ROUNDS says how often.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	random, each := crashRounds(t)
@@ -108,8 +108,14 @@ func TestCrash(t *testing.T) {
 			t.Run(fmt.Sprint(i), func(t *testing.T) {
 				t.Parallel()
 				l := newLane(t, dsn(t), i, total)
+				var mine []crash
 				for k := i; k < len(kills); k += lanes {
-					l.round(t, kills[k], i+k/lanes)
+					mine = append(mine, kills[k])
+				}
+				for number := i; len(mine) > 0; number++ {
+					n := min(1+number%2, len(mine))
+					l.round(t, mine[:n], number)
+					mine = mine[n:]
 				}
 				l.end(t)
 			})
@@ -159,7 +165,7 @@ type lane struct {
 
 func newLane(t *testing.T, dsn string, number int, total *crashCounts) *lane {
 	t.Helper()
-	l := &lane{web: startWeb(t, 6), dsn: dsn, total: total, random: rand.New(rand.NewPCG(7, uint64(number))),
+	l := &lane{web: startWeb(t, 4), dsn: dsn, total: total, random: rand.New(rand.NewPCG(7, uint64(number))),
 		objects: map[string]string{}, manifests: map[string][]lookManifest{}, mended: map[string]bool{}}
 	saver := httptest.NewServer(waybacktest.New(waybacktest.Config{TimeScale: 600}))
 	t.Cleanup(saver.Close)
@@ -168,7 +174,7 @@ database: %s
 declarations: [declarations]
 operator: crash test
 crawl: {delay: 0s, retry_delay: 50ms, timeout: 10s, concurrency: 4, allow_private_networks: true}
-seal: {max_bytes: 48KiB}
+seal: {max_bytes: 16KiB}
 wayback: {base_url: %q, access_key: crash-access, secret_key: crash-secret}
 `, dsn, saver.URL), l.web.declarations())
 	began := time.Now()
@@ -178,30 +184,37 @@ wayback: {base_url: %q, access_key: crash-access, secret_key: crash-secret}
 	return l
 }
 
-// round lets the program be killed once, lets it mend itself, and checks.
-func (l *lane) round(t *testing.T, c crash, number int) {
+// round lets the program be killed, again and again if there are several kills,
+// lets it mend itself, and checks.
+func (l *lane) round(t *testing.T, kills []crash, number int) {
 	t.Helper()
-	l.web.next()
-	at := l.kill(t, c)
-	l.grew(t)
-	var begun []string
-	if c.step != "" {
-		begun = l.begun(t, at)
+	last := kills[len(kills)-1]
+	var at time.Time
+	begun := make([][]string, len(kills))
+	for i, c := range kills {
+		l.web.next()
+		at = l.kill(t, c)
+		l.grew(t)
+		if c.step != "" {
+			begun[i] = l.begun(t, at)
+		}
 	}
 	l.web.mark()
 	mend := "seal"
-	if number%2 == 0 {
+	if number%4 < 2 {
 		mend = "crawl"
 	}
 	after := l.must(t, []int{exitDone, exitPartly}, mend, "-q")
 	if mend == "crawl" {
-		l.hostsFree(t, c, at, after)
+		l.hostsFree(t, last, at, after)
 	}
 	l.check(t)
-	if number%8 < 2 { // behind a seal as behind a crawl
+	if number%5 == 0 { // in turn behind each way to mend and each number of kills
 		l.checkRebuild(t)
 	}
-	l.settled(t, c, begun)
+	for i, c := range kills {
+		l.settled(t, c, begun[i])
+	}
 }
 
 // kill runs crawls until one is killed as c says, and returns when that was.

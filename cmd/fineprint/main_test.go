@@ -24,7 +24,6 @@ import (
 
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/catalog/pgtest"
-	"github.com/fineprint-archive/fineprint/archive/store/storetest/s3server"
 )
 
 // killEnv makes the program kill itself: "put:2" when the durable step named put
@@ -35,7 +34,6 @@ const killEnv = "FINEPRINT_TEST_KILL"
 // TestMain makes this test binary serve as the program too: the scripts and the
 // crash tests run it under the name fineprint.
 func TestMain(m *testing.M) {
-	s3server.Main()
 	testscript.Main(withPostgres{m}, map[string]func(){
 		"fineprint": func() {
 			a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, step: killStep(os.Getenv(killEnv))}

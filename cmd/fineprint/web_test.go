@@ -119,21 +119,21 @@ func (w *testWeb) serve(host string, rw http.ResponseWriter, r *http.Request) {
 	status, body := http.StatusOK, ""
 	switch r.URL.Path {
 	case "/terms": // other bytes at every round
-		body = legalPage(host, "Terms of Service", round, 40)
+		body = legalPage(host, "Terms of Service", round, 16)
 	case "/zh/terms": // at every second
-		body = legalPage(host, "服务条款", round/2, 60)
+		body = legalPage(host, "服务条款", round/2, 24)
 	case "/privacy": // never; answers 304
 		header.Set("ETag", `"v1"`)
 		if r.Header.Get("If-None-Match") == `"v1"` {
 			rw.WriteHeader(http.StatusNotModified)
 			return
 		}
-		body = legalPage(host, "Privacy Policy", 0, 300)
+		body = legalPage(host, "Privacy Policy", 0, 60)
 	case "/moved":
 		header.Set("Location", "/guidelines")
 		status, body = http.StatusFound, "moved\n"
 	case "/guidelines":
-		body = legalPage(host, "Guidelines", round/3, 20)
+		body = legalPage(host, "Guidelines", round/3, 12)
 	case "/style.css":
 		header.Set("Content-Type", "text/css")
 		body = fmt.Sprintf("/* %d */ body { font: 16px serif }\n", round/2)
@@ -169,13 +169,18 @@ func (w *testWeb) send(rw http.ResponseWriter, address string, status int, body 
 	panic(http.ErrAbortHandler)
 }
 
-// legalPage is a page with a stylesheet and some paragraphs.
+// legalPage is a page with a stylesheet and some paragraphs, of which every
+// eighth says something else in each version.
 func legalPage(host, title string, version, paragraphs int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "<!doctype html><html><head><title>%s</title><link rel=stylesheet href=/style.css></head><body><main><h1>%[1]s</h1>\n", title)
 	fmt.Fprintf(&b, "<p>Version %d of what %s asks you to agree to.</p>\n", version, host)
 	for i := range paragraphs {
-		fmt.Fprintf(&b, "<p>%d.%d The service may change clause %x; 条款 %d applies from then on.</p>\n", version, i, (version*7919+i*104729)%65536, i)
+		edition := 0
+		if i%8 == version%8 {
+			edition = version
+		}
+		fmt.Fprintf(&b, "<p>%d.%d The service may change clause %x; 条款 %d applies from then on.</p>\n", edition, i, (edition*7919+i*104729)%65536, i)
 	}
 	b.WriteString("</main></body></html>\n")
 	return b.String()

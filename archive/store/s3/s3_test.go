@@ -20,11 +20,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestMain(m *testing.M) {
-	s3server.Main()
-	os.Exit(m.Run())
-}
-
 // config returns the configuration of a server's bucket below a new prefix,
 // with little patience.
 func testConfig(srv *s3server.Server) Config {

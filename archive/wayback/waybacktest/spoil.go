@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -107,10 +108,15 @@ func alterBytes(b []byte) []byte {
 	return b
 }
 
+// zippers lends gzip.Writer values, of about a megabyte each.
+var zippers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+
 // zip and unzip are the content coding gzip; unzip returns what can be read.
 func zip(b []byte) []byte {
 	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
+	w := zippers.Get().(*gzip.Writer)
+	defer zippers.Put(w)
+	w.Reset(&out)
 	w.Write(b) // a Buffer has no errors
 	w.Close()
 	return out.Bytes()

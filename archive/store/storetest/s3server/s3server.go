@@ -1,18 +1,12 @@
 // Package s3server runs a real S3 server (versitygw over a folder) for tests.
 //
-// The server changes the working directory of its process and can run only
-// once in it, so it lives in a helper process: the test binary, executed again.
-// A test package that uses it hands over control at its start:
-//
-//	func TestMain(m *testing.M) {
-//		s3server.Main()
-//		os.Exit(m.Run())
-//	}
-//
 //	func TestUpload(t *testing.T) {
 //		srv := s3server.Start(t, s3server.Options{})
 //		... srv.URL("prefix"), srv.Env() or srv.Credentials()
 //	}
+//
+// The server is the program s3gateway beside this package, a tool of the module:
+// the go command builds it once and keeps it.
 //
 // The server keeps metadata in extended attributes: the temporary folder must
 // be on a filesystem that has them (ext4, xfs, btrfs, APFS; tmpfs since Linux
@@ -24,6 +18,7 @@ import (
 	"bufio"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -31,6 +26,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,7 +36,7 @@ import (
 )
 
 const (
-	helperEnv = "FINEPRINT_TEST_S3_HELPER" // JSON of helperConfig
+	configEnv = "FINEPRINT_TEST_S3" // JSON of gatewayConfig
 	region    = "us-east-1"
 	readyLine = "listening on "
 )
@@ -63,6 +59,22 @@ type Server struct {
 	stop func()
 }
 
+// gatewayConfig is what s3gateway reads.
+type gatewayConfig struct {
+	Root, Versions       string // absolute folders
+	AccessKey, SecretKey string
+	Region               string
+}
+
+// gateway returns the path of the built s3gateway.
+var gateway = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("go", "tool", "-n", "s3gateway").Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return "", fmt.Errorf("go tool -n s3gateway: %w: %s", err, exit.Stderr)
+	}
+	return strings.TrimSpace(string(out)), err
+})
+
 // Start runs a server until the test ends and makes its bucket. It fails the
 // test if the server does not come up within 30 seconds.
 func Start(t testing.TB, opt Options) *Server {
@@ -74,7 +86,7 @@ func Start(t testing.TB, opt Options) *Server {
 		SecretKey: "secret-" + rand.Text(),
 		Bucket:    "archive-test",
 	}
-	cfg := helperConfig{
+	cfg := gatewayConfig{
 		Root: filepath.Join(base, "objects"), Versions: filepath.Join(base, "versions"),
 		AccessKey: s.AccessKey, SecretKey: s.SecretKey, Region: region,
 	}
@@ -91,16 +103,20 @@ func Start(t testing.TB, opt Options) *Server {
 	return s
 }
 
-// run starts the helper process and returns the address it listens on.
-func (s *Server) run(t testing.TB, cfg helperConfig) (addr string) {
+// run starts the gateway and returns the address it listens on.
+func (s *Server) run(t testing.TB, cfg gatewayConfig) (addr string) {
 	t.Helper()
 	env, err := json.Marshal(cfg)
 	if err != nil {
 		t.Fatalf("start S3 server: %v", err)
 	}
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), helperEnv+"="+string(env))
-	stdin, err := cmd.StdinPipe() // its end tells the helper to stop
+	path, err := gateway()
+	if err != nil {
+		t.Fatalf("build S3 server: %v", err)
+	}
+	cmd := exec.Command(path)
+	cmd.Env = append(os.Environ(), configEnv+"="+string(env))
+	stdin, err := cmd.StdinPipe() // its end tells the gateway to stop
 	if err != nil {
 		t.Fatalf("start S3 server: %v", err)
 	}
@@ -137,7 +153,7 @@ func (s *Server) run(t testing.TB, cfg helperConfig) (addr string) {
 	case addr, ok := <-ready:
 		if !ok {
 			s.stop()
-			t.Fatalf("start S3 server: it ended, saying %q; does TestMain call s3server.Main?", errs.String())
+			t.Fatalf("start S3 server: it ended, saying %q", errs.String())
 		}
 		return addr
 	case <-time.After(30 * time.Second):

@@ -9,11 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-func TestMain(m *testing.M) {
-	Main()
-	os.Exit(m.Run())
-}
-
 func TestStart(t *testing.T) {
 	wd, err := os.Getwd()
 	if err != nil {

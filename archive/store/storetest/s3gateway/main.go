@@ -1,4 +1,10 @@
-package s3server
+// Command s3gateway is the server of package s3server: versitygw over a folder, on
+// a free port of 127.0.0.1, until its standard input ends. It reads what to serve
+// from a variable that package s3server sets, and prints its address when it is ready.
+//
+// It is a program of its own, and not a part of the test binaries: versitygw
+// initializes more than all of fineprint does, at each start of a process.
+package main
 
 import (
 	"context"
@@ -16,34 +22,27 @@ import (
 	"github.com/versity/versitygw/embedgw"
 )
 
-// helperConfig is what the test tells its helper process.
-type helperConfig struct {
+// config is what the test tells its gateway, as JSON.
+type config struct {
 	Root, Versions       string // absolute folders
 	AccessKey, SecretKey string
 	Region               string
 }
 
-// Main becomes the server if this process was started as a helper, and then
-// does not return; otherwise it does nothing. Call it first in TestMain.
-func Main() {
-	env, ok := os.LookupEnv(helperEnv)
-	if !ok {
-		return
-	}
-	if err := serve(env); err != nil {
+func main() {
+	if err := serve(os.Getenv("FINEPRINT_TEST_S3")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(0)
 }
 
 // serve runs the gateway on a socket in the filesystem and forwards
 // connections from a free TCP port to it: the gateway takes no listener and
 // tells nobody which port it got.
 func serve(env string) error {
-	var cfg helperConfig
+	var cfg config
 	if err := json.Unmarshal([]byte(env), &cfg); err != nil {
-		return fmt.Errorf("read helper configuration: %w", err)
+		return fmt.Errorf("read FINEPRINT_TEST_S3, which package s3server sets: %w", err)
 	}
 	dir, err := os.MkdirTemp("", "s3-") // short: a socket's path has at most about 100 bytes
 	if err != nil {
@@ -77,7 +76,7 @@ func serve(env string) error {
 		return err
 	}
 	go forward(l, socket)
-	fmt.Println(readyLine + l.Addr().String())
+	fmt.Println("listening on " + l.Addr().String())
 	return <-ended
 }
 
