@@ -240,7 +240,7 @@ func deflated(t *testing.T, n int) string {
 func TestPDFHostile(t *testing.T) {
 	sound := string(pdfTerms())
 	for name, body := range map[string]string{
-		"stream that unfolds":   strings.Replace(sound, "endobj", "endobj\n99 0 obj\n"+pdfStream("/Filter /FlateDecode", deflated(t, 64<<20))+"\nendobj", 1),
+		"stream that unfolds":   strings.Replace(sound, "endobj", "endobj\n99 0 obj\n"+pdfStream("/Filter /FlateDecode", deflated(t, 2*pdfMaxStream))+"\nendobj", 1),
 		"table of all numbers":  strings.Replace(sound, "xref\n0 ", "xref\n0 4000000000\n0 ", 1),
 		"objects without end":   strings.Replace(sound, "/Size ", "/Size 9", 1) + "/Size 99999999",
 		"count without end":     sound + "<< /Type /ObjStm /N 9000000000000000000 /First 9 >>",

@@ -351,13 +351,13 @@ func clean(s string, max int) string {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 			continue
 		}
+		if n >= max || space && n+1 >= max {
+			return b.String() + "…"
+		}
 		if space {
 			b.WriteByte(' ')
 			n++
 			space = false
-		}
-		if n >= max {
-			return b.String() + "…"
 		}
 		b.WriteRune(r)
 		n++

@@ -162,6 +162,8 @@ func TestClean(t *testing.T) {
 		{"条款 شروط", "条款 شروط"},
 		{"bad \xff byte", "bad \uFFFD byte"},
 		{strings.Repeat("界", 400), strings.Repeat("界", 300) + "…"},
+		{strings.Repeat("a", 300) + " b", strings.Repeat("a", 300) + "…"},
+		{strings.Repeat("a", 299) + " bc", strings.Repeat("a", 299) + "…"},
 	}
 	for _, tt := range tests {
 		if got := clean(tt.in, maxMessage); got != tt.want {
