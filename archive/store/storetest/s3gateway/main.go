@@ -1,6 +1,11 @@
 // Command s3gateway is the server of package s3server: versitygw over a folder, on
-// a free port of 127.0.0.1, until its standard input ends. It reads what to serve
-// from a variable that package s3server sets, and prints its address when it is ready.
+// a free port of 127.0.0.1, until its standard input ends.
+//
+//	s3gateway OBJECTS VERSIONS REGION
+//
+// serves the folder OBJECTS and keeps old versions in the folder VERSIONS, to who
+// has the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. It prints
+// "listening on HOST:PORT" when it is ready.
 //
 // It is a program of its own, and not a part of the test binaries: versitygw
 // initializes more than all of fineprint does, at each start of a process.
@@ -8,7 +13,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,15 +26,12 @@ import (
 	"github.com/versity/versitygw/embedgw"
 )
 
-// config is what the test tells its gateway, as JSON.
-type config struct {
-	Root, Versions       string // absolute folders
-	AccessKey, SecretKey string
-	Region               string
-}
-
 func main() {
-	if err := serve(os.Getenv("FINEPRINT_TEST_S3")); err != nil {
+	if len(os.Args) != 4 {
+		fmt.Fprintln(os.Stderr, "usage: s3gateway OBJECTS VERSIONS REGION")
+		os.Exit(2)
+	}
+	if err := serve(os.Args[1], os.Args[2], os.Args[3]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -39,20 +40,16 @@ func main() {
 // serve runs the gateway on a socket in the filesystem and forwards
 // connections from a free TCP port to it: the gateway takes no listener and
 // tells nobody which port it got.
-func serve(env string) error {
-	var cfg config
-	if err := json.Unmarshal([]byte(env), &cfg); err != nil {
-		return fmt.Errorf("read FINEPRINT_TEST_S3, which package s3server sets: %w", err)
-	}
+func serve(objects, versions, region string) error {
 	dir, err := os.MkdirTemp("", "s3-") // short: a socket's path has at most about 100 bytes
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	socket := filepath.Join(dir, "gw")
-	be, err := posix.New(cfg.Root, meta.XattrMeta{}, posix.PosixOpts{VersioningDir: cfg.Versions})
+	be, err := posix.New(objects, meta.XattrMeta{}, posix.PosixOpts{VersioningDir: versions})
 	if err != nil {
-		return fmt.Errorf("open the folder %s (extended attributes needed): %w", cfg.Root, err)
+		return fmt.Errorf("open the folder %s (extended attributes needed): %w", objects, err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -63,7 +60,7 @@ func serve(env string) error {
 	ended := make(chan error, 2)
 	go func() {
 		ended <- embedgw.RunVersityGW(ctx, be, &embedgw.Config{
-			RootUserAccess: cfg.AccessKey, RootUserSecret: cfg.SecretKey, Region: cfg.Region,
+			RootUserAccess: os.Getenv("AWS_ACCESS_KEY_ID"), RootUserSecret: os.Getenv("AWS_SECRET_ACCESS_KEY"), Region: region,
 			Ports: []string{socket}, MaxConnections: 512, MaxRequests: 512, MultipartMaxParts: 10000,
 			Quiet: true, KeepAlive: true,
 		})

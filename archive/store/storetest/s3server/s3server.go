@@ -17,7 +17,6 @@ package s3server
 import (
 	"bufio"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -36,7 +35,6 @@ import (
 )
 
 const (
-	configEnv = "FINEPRINT_TEST_S3" // JSON of gatewayConfig
 	region    = "us-east-1"
 	readyLine = "listening on "
 )
@@ -59,13 +57,6 @@ type Server struct {
 	stop func()
 }
 
-// gatewayConfig is what s3gateway reads.
-type gatewayConfig struct {
-	Root, Versions       string // absolute folders
-	AccessKey, SecretKey string
-	Region               string
-}
-
 // gateway returns the path of the built s3gateway.
 var gateway = sync.OnceValues(func() (string, error) {
 	out, err := exec.Command("go", "tool", "-n", "s3gateway").Output()
@@ -86,17 +77,14 @@ func Start(t testing.TB, opt Options) *Server {
 		SecretKey: "secret-" + rand.Text(),
 		Bucket:    "archive-test",
 	}
-	cfg := gatewayConfig{
-		Root: filepath.Join(base, "objects"), Versions: filepath.Join(base, "versions"),
-		AccessKey: s.AccessKey, SecretKey: s.SecretKey, Region: region,
-	}
-	for _, dir := range []string{cfg.Root, cfg.Versions} {
+	objects, versions := filepath.Join(base, "objects"), filepath.Join(base, "versions")
+	for _, dir := range []string{objects, versions} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatalf("start S3 server: %v", err)
 		}
 	}
-	s.Folder = filepath.Join(cfg.Root, s.Bucket)
-	s.Endpoint = "http://" + s.run(t, cfg)
+	s.Folder = filepath.Join(objects, s.Bucket)
+	s.Endpoint = "http://" + s.run(t, objects, versions)
 	if !opt.NoBucket {
 		s.makeBucket(t, opt)
 	}
@@ -104,18 +92,14 @@ func Start(t testing.TB, opt Options) *Server {
 }
 
 // run starts the gateway and returns the address it listens on.
-func (s *Server) run(t testing.TB, cfg gatewayConfig) (addr string) {
+func (s *Server) run(t testing.TB, objects, versions string) (addr string) {
 	t.Helper()
-	env, err := json.Marshal(cfg)
-	if err != nil {
-		t.Fatalf("start S3 server: %v", err)
-	}
 	path, err := gateway()
 	if err != nil {
 		t.Fatalf("build S3 server: %v", err)
 	}
-	cmd := exec.Command(path)
-	cmd.Env = append(os.Environ(), configEnv+"="+string(env))
+	cmd := exec.Command(path, objects, versions, s.Region)
+	cmd.Env = append(os.Environ(), s.Env()...)
 	stdin, err := cmd.StdinPipe() // its end tells the gateway to stop
 	if err != nil {
 		t.Fatalf("start S3 server: %v", err)
