@@ -233,7 +233,8 @@ func (r *robotsRules) verdict(u *url.URL) (allowed bool, line string) {
 // that they compare (RFC 9309, section 2.2.2): everything outside printable
 // ASCII, "*" and "$" are escaped, escapes of unreserved characters are resolved,
 // all other escapes are upper case. Reserved characters stay as they are,
-// escaped or not, as they differ in meaning.
+// escaped or not, as they differ in meaning. So does a percent sign that begins no
+// escape, and no escape right behind it is resolved: "%%61b" is not "%ab".
 func normalizeRobotsPath(s string) string {
 	clean := true
 	for i := range len(s) {
@@ -247,16 +248,18 @@ func normalizeRobotsPath(s string) string {
 	}
 	const digits = "0123456789ABCDEF"
 	b := make([]byte, 0, len(s)+16)
+	stray := -3 // where the last percent sign stands in b that begins no escape
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		if c == '%' {
 			v, ok := unhexPair(s[i+1:])
 			if !ok {
+				stray = len(b)
 				b = append(b, c)
 				continue
 			}
 			i += 2
-			if isUnreserved(v) {
+			if isUnreserved(v) && len(b)-stray > 2 {
 				b = append(b, v)
 				continue
 			}

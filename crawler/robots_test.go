@@ -58,6 +58,7 @@ func TestRobotsRules(t *testing.T) {
 		// Forms met in the field.
 		{"BOM, CR LF, tabs, comments", "\ufeffUser-agent:\t* # all\r\nDisallow:\t/x # not this\r\n", []string{"/y"}, []string{"/x"}},
 		{"CR only", "User-agent: *\rDisallow: /x\r", []string{"/y"}, []string{"/x"}},
+		{"lone percent sign", "User-agent: *\nDisallow: /?q=%ab\n", []string{"/?q=%%41B"}, []string{"/?q=%AB"}},
 		{"misspelled", "Useragent: *\nDissallow: /x\nuser agent: b\n", nil, []string{"/x"}},
 		{"missing colon", "User-agent *\nDisallow /x\n", nil, []string{"/x"}},
 		{"star with a tail", "User-agent: * x\nDisallow: /x\n", nil, []string{"/x"}},
@@ -118,6 +119,7 @@ func FuzzRobots(f *testing.F) {
 	f.Add("User-agent: *\nDisallow: /a*b$\nAllow: /\n", "/a/b")
 	f.Add("\ufeffUSER-AGENT: Fineprint\r\nDisallow: /%e3%83%84\r\rCrawl-delay: 1e9", "/ツ?q=%2a")
 	f.Add("User-agent: fineprint\nUser-agent: *\nDisallow: *", "/\xff%zz")
+	f.Add("User-agent: *\nDisallow: /%%61b", "/%%61b%a%31")
 	f.Fuzz(func(t *testing.T, body, path string) {
 		rules := parseRobots([]byte(body), robotsToken)
 		if rules.delay < 0 || rules.delay > maxCrawlDelay {
