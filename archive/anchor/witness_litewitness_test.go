@@ -26,8 +26,8 @@ import (
 const litewitnessEnv = "FINEPRINT_LITEWITNESS"
 
 // litewitnessBinary finds torchwood's witness, or builds it from the module
-// cache. Its go.mod is not tidy, hence a writable copy and -mod=mod; the module
-// proxy is off, for tests use no network.
+// cache, with a copy of our go.mod, which does not name all that it needs; the
+// module proxy is off, for tests use no network.
 func litewitnessBinary(t *testing.T) string {
 	t.Helper()
 	if name := os.Getenv(litewitnessEnv); name != "" {
@@ -42,47 +42,23 @@ func litewitnessBinary(t *testing.T) string {
 	if testing.Short() {
 		t.Skipf("litewitness is not built in short mode: set %s", litewitnessEnv)
 	}
-	source, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "filippo.io/torchwood").Output()
-	if err != nil {
-		t.Skipf("where is torchwood: %v: set %s to a litewitness binary", err, litewitnessEnv)
-	}
 	dir := t.TempDir()
-	if err := copyWritable(strings.TrimSpace(string(source)), filepath.Join(dir, "torchwood")); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"go.mod", "go.sum"} {
+		data, err := os.ReadFile(filepath.Join("..", "..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	binary := filepath.Join(dir, "litewitness")
-	build := exec.Command("go", "build", "-mod=mod", "-o", binary, "./cmd/litewitness")
-	build.Dir = filepath.Join(dir, "torchwood")
-	build.Env = append(os.Environ(), "GOWORK=off", "GOPROXY=off")
+	build := exec.Command("go", "build", "-mod=mod", "-modfile="+filepath.Join(dir, "go.mod"), "-o", binary, "filippo.io/torchwood/cmd/litewitness")
+	build.Env = append(os.Environ(), "GOPROXY=off")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Skipf("litewitness cannot be built from the module cache (%v): set %s to a binary\n%s", err, litewitnessEnv, out)
 	}
 	return binary
-}
-
-// copyWritable copies the Go files and go.mod of a module, which are read-only
-// in the cache.
-func copyWritable(from, to string) error {
-	return filepath.WalkDir(from, func(name string, d os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, name)
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			return os.MkdirAll(filepath.Join(to, rel), 0o755)
-		}
-		if ext := filepath.Ext(name); ext != ".go" && ext != ".mod" && ext != ".sum" {
-			return nil
-		}
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(to, rel), data, 0o644)
-	})
 }
 
 // litewitness is a running process.
