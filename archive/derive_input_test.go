@@ -15,6 +15,8 @@ import (
 	"github.com/fineprint-archive/fineprint/archive"
 	"github.com/fineprint-archive/fineprint/archive/catalog"
 	"github.com/fineprint-archive/fineprint/archive/store"
+	"github.com/fineprint-archive/fineprint/archive/terms"
+	"github.com/fineprint-archive/fineprint/crawler/declaration"
 )
 
 // TestDeriveBadPages has a page answer what cannot be read: the look gets a grade
@@ -277,5 +279,20 @@ func TestDeriveRecheck(t *testing.T) {
 	b.look(t, visit{url: terms.URL, hour: 3, body: page("Terms of Service", "We sell it.")})
 	if stats := b.derive(t, confirm); len(stats.Unsettled) > 0 || len(stats.News) != 1 {
 		t.Errorf("unsettled %q, %d changes", stats.Unsettled, len(stats.News))
+	}
+}
+
+// panics is a body that brings out a fault of the program.
+type panics struct{}
+
+func (panics) Read([]byte) (int, error) { panic("made for a test") }
+
+// A page that brings out a fault of the program is graded, and ends nothing.
+func TestReadCapturePanic(t *testing.T) {
+	t.Parallel()
+	r, err := archive.ReadCapture(t.Context(), captureOf("https://example.org/terms"), panics{}, declaration.Part{})
+	if err != nil || r.Verdict.Grade != terms.GradeUnreadable || !strings.Contains(r.Verdict.Reason, "fault of this program") ||
+		!strings.Contains(r.Verdict.Reason, "made for a test") || r.Text == nil {
+		t.Errorf("grade %q, reason %q, error %v", r.Verdict.Grade, r.Verdict.Reason, err)
 	}
 }

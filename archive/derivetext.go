@@ -40,8 +40,14 @@ type Reading struct {
 
 // ReadCapture makes the text of a response by declared rules, and grades it. The
 // body is as served, transfer coding removed; c.Size may say how large it will be
-// without content codings. What cannot be read is a grade, not an error.
-func ReadCapture(ctx context.Context, c terms.Capture, body io.Reader, rules declaration.Part) (Reading, error) {
+// without content codings. What cannot be read is a grade, not an error; so is a
+// panic, for one page must not keep all others from being read.
+func ReadCapture(ctx context.Context, c terms.Capture, body io.Reader, rules declaration.Part) (r Reading, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r, err = unreadable(fmt.Sprintf("a fault of this program that the page brings out: %v", p)), nil
+		}
+	}()
 	data, problem := decodeBody(c.Header, body, c.Size)
 	text, page, err := terms.Extract(ctx, terms.Input{
 		Body: data, ContentType: c.Header.Get("Content-Type"), Language: c.Header.Get("Content-Language"), URL: c.FinalURL, Rules: rules,
@@ -53,7 +59,7 @@ func ReadCapture(ctx context.Context, c terms.Capture, body io.Reader, rules dec
 		text.Lang = terms.Language(text, page.Lang)
 	}
 	c.Size = int64(len(data))
-	r := Reading{Text: text, Page: page, Followed: rules, Bytes: c.Size}
+	r = Reading{Text: text, Page: page, Followed: rules, Bytes: c.Size}
 	if page.Fallback {
 		r.Followed.Select, r.Followed.Remove = nil, nil
 	}

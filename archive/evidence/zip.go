@@ -63,7 +63,7 @@ func openBundle(r io.ReaderAt, size int64) (*bundle, error) {
 		b.names = append(b.names, f.Name)
 	}
 	slices.Sort(b.names)
-	return b, checkLayout(r, z.File)
+	return b, checkLayout(r, size, z.File)
 }
 
 func checkZIPFile(f *zip.File) error {
@@ -84,8 +84,9 @@ func checkZIPFile(f *zip.File) error {
 const localHeader = 30
 
 // checkLayout reads the local headers: files must lie one behind the other from
-// the first byte on, each under the name that the directory says.
-func checkLayout(r io.ReaderAt, files []*zip.File) error {
+// the first byte on, each under the name that the directory says, and end within
+// the size bytes of the ZIP.
+func checkLayout(r io.ReaderAt, size int64, files []*zip.File) error {
 	type placed struct {
 		f     *zip.File
 		start int64
@@ -112,8 +113,8 @@ func checkLayout(r io.ReaderAt, files []*zip.File) error {
 		if !bytes.Equal(head[localHeader:], name) || binary.LittleEndian.Uint32(head) != 0x04034b50 {
 			return fmt.Errorf("%q: its local header says something else than the directory", p.f.Name)
 		}
-		if p.f.UncompressedSize64 > 1<<62 {
-			return fmt.Errorf("%q: %d bytes", p.f.Name, p.f.UncompressedSize64)
+		if p.f.UncompressedSize64 > uint64(size-p.start) {
+			return fmt.Errorf("%q: %d bytes are more than the file holds", p.f.Name, p.f.UncompressedSize64)
 		}
 		end = p.start + int64(p.f.UncompressedSize64)
 	}

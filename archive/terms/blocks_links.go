@@ -1,6 +1,7 @@
 package terms
 
 import (
+	"bytes"
 	"encoding/hex"
 	"net/url"
 	"slices"
@@ -105,7 +106,7 @@ func (l *links) canonicalise(u *url.URL) {
 	if linkShims[u.Host] {
 		u.RawQuery = withoutShimToken(u.RawQuery)
 	}
-	if i := strings.Index(strings.ToLower(u.Path), ";jsessionid="); i >= 0 {
+	if i := bytes.Index(lowerASCII([]byte(u.Path)), []byte(";jsessionid=")); i >= 0 {
 		u.Path, u.RawPath = u.Path[:i], ""
 	}
 	switch {

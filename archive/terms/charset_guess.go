@@ -196,8 +196,8 @@ func guessByBytes(b byteCounts) string {
 
 // markedLanguage returns what <html lang> says, else the given one.
 func markedLanguage(sample []byte, language string) string {
-	head := sample[:min(len(sample), 4096)]
-	if i := bytes.Index(bytes.ToLower(head), []byte("<html")); i >= 0 {
+	head := lowerASCII(sample[:min(len(sample), 4096)])
+	if i := bytes.Index(head, []byte("<html")); i >= 0 {
 		tag, _, _ := bytes.Cut(head[i:], []byte(">"))
 		if _, value, found := bytes.Cut(tag, []byte("lang=")); found {
 			value = bytes.TrimLeft(value, "\"'")
@@ -209,6 +209,18 @@ func markedLanguage(sample []byte, language string) string {
 	}
 	first, _, _ := strings.Cut(language, ",")
 	return strings.TrimSpace(first)
+}
+
+// lowerASCII makes A to Z small. Unlike bytes.ToLower it keeps the place of
+// everything, also in what is no UTF-8.
+func lowerASCII(s []byte) []byte {
+	low := bytes.Clone(s)
+	for i, c := range low {
+		if 'A' <= c && c <= 'Z' {
+			low[i] = c | 0x20
+		}
+	}
+	return low
 }
 
 // isEscaped reports whether a body switches to Japanese by escape sequences.

@@ -70,6 +70,7 @@ func TestDecodeBody(t *testing.T) {
 		{"undeclared koi8", "", "", ru, "koi8-r", "koi8-r", ""},
 		{"undeclared de", "", "", de, "windows-1252", "windows-1252", ""},
 		{"undeclared pl", "", `<html lang=pl>`, "Zbieramy dane, które nam podajesz, żółć.", "windows-1250", "windows-1250", ""},
+		{"undeclared pl behind Polish", "", `<!-- żółć, żółć --><HTML LANG=PL>`, "Zbieramy dane, które nam podajesz, żółć.", "windows-1250", "windows-1250", ""},
 		{"undeclared ar", "", `<html lang="ar">`, "نحن لا نبيع بياناتك", "windows-1256", "windows-1256", ""},
 		{"undeclared he", "", `<html lang="he">`, "איננו מוכרים מידע", "windows-1255", "windows-1255", ""},
 		{"unknown label", "text/html; charset=klingon", "", zh, "utf-8", "utf-8", ""},

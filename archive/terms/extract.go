@@ -123,5 +123,5 @@ func looksLikeHTML(head []byte) bool {
 	head = bytes.TrimPrefix(head, []byte("\xEF\xBB\xBF"))
 	head = bytes.ReplaceAll(bytes.TrimLeft(head, " \t\r\n\f"), []byte{0}, nil)
 	return bytes.HasPrefix(head, []byte("<")) || bytes.HasPrefix(head, []byte("\xFF\xFE<")) ||
-		bytes.HasPrefix(head, []byte("\xFE\xFF<")) || bytes.Contains(bytes.ToLower(head), []byte("<html"))
+		bytes.HasPrefix(head, []byte("\xFE\xFF<")) || bytes.Contains(lowerASCII(head), []byte("<html"))
 }

@@ -219,6 +219,7 @@ func TestCanonicalAddress(t *testing.T) {
 		"/a?s=123e4567-e89b-12d3-a456-426614174000#top": "https://example.com/a#top",
 		"/a?d=2026-01-01&n=abc":                         "https://example.com/a?d=2026-01-01&n=abc",
 		"/a;jsessionid=1F":                              "https://example.com/a",
+		"/%E9%FF%C8%BA;JSESSIONID=1F":                   "https://example.com/%E9%FF%C8%BA",
 		"#s3":                                           "https://example.com/legal/terms?x=1#s3",
 		"mailto:a@b.c":                                  "mailto:a@b.c",
 		"tel:+49123":                                    "tel:+49123",
