@@ -11,7 +11,7 @@ import (
 
 // ExtractorVersion is the version of the rules of extraction. It changes with
 // every change of what Extract makes of any page.
-const ExtractorVersion = "2"
+const ExtractorVersion = "3"
 
 // Input is a payload to extract a text from.
 type Input struct {
