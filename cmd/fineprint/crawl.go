@@ -191,7 +191,7 @@ func (a *app) crawlSession(ctx context.Context, s *session, set *declaredSet, f 
 	if err := beginRun(ctx, s, began); err != nil {
 		return nil, errors.Join(err, visitor.Close(ctx))
 	}
-	e := &engine{session: s, crawler: visitor, last: map[string]warc.Result{}, sum: newSummary(s, wanted)}
+	e := &engine{session: s, crawler: visitor, interrupted: ctx.Err, last: map[string]warc.Result{}, sum: newSummary(s, wanted)}
 	var visitErr error
 	if wanted > 0 {
 		visitErr = a.visitAll(ctx, e, wanted)

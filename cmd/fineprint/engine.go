@@ -19,8 +19,9 @@ import (
 // became of a look stand in the catalog.
 type engine struct {
 	*session
-	crawler  *crawler.Crawler
-	observer observer
+	crawler     *crawler.Crawler
+	observer    observer
+	interrupted func() error // Err of the run's context
 
 	looks sync.WaitGroup // host jobs at work
 
@@ -238,10 +239,12 @@ func (e *engine) failure() error {
 	return e.fatal
 }
 
+// stopped reports whether no further look may begin, from the moment on at which
+// the run is interrupted.
 func (e *engine) stopped() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.over || e.fatal != nil
+	return e.over || e.fatal != nil || e.interrupted() != nil
 }
 
 // finish lets no further look begin.

@@ -275,7 +275,7 @@ func (e *engine) await(ctx context.Context, woken <-chan struct{}) error {
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
-		if ctx.Err() != nil || due+later == 0 || e.stopped() {
+		if due+later == 0 || e.stopped() {
 			return nil
 		}
 		select {

@@ -85,8 +85,8 @@ func withSignals(parent context.Context, stderr io.Writer) (context.Context, fun
 			}
 			if first.IsZero() {
 				first = time.Now()
+				cancel(errInterrupted) // said when it holds
 				fmt.Fprintf(stderr, "fineprint: %s: finishing; once more stops at once\n", s)
-				cancel(errInterrupted)
 				continue
 			}
 			fmt.Fprintln(stderr, "fineprint: stopped; what was captured is in the spool and is sealed by the next run")
