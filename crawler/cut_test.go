@@ -51,6 +51,7 @@ func FuzzCut(f *testing.F) {
 			f.Add([]byte(c.interim+c.response+c.surplus+c.fragment), byte(len(c.name)), c.method == http.MethodHead)
 		}
 	}
+	f.Add([]byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+strings.Repeat("0", 20)+" \r\n\r\n"), byte(0), false)
 	w := newTestWire(f, WireConfig{MaxBody: 1 << 20, MaxDecoded: 4 << 20})
 	f.Fuzz(func(t *testing.T, sent []byte, seed byte, headOnly bool) {
 		method := http.MethodGet

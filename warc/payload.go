@@ -97,22 +97,20 @@ func (r *Record) entityBody(head []byte, body *bufio.Reader) io.Reader {
 	return body
 }
 
-// beginsChunk reports whether the body begins with the size of a chunk.
+// beginsChunk reports whether the body begins with the size of a chunk, as the
+// one who cuts it sees that.
 func beginsChunk(body *bufio.Reader) bool {
-	for n := 1; n <= 18; n++ {
+	var cutter ChunkCutter
+	for n := 1; cutter.state == chunkSize; n++ {
 		line, err := body.Peek(n)
 		if err != nil {
 			return true // let the chunked reader say what is missing
 		}
-		c := line[n-1]
-		if c == '\r' || c == '\n' || c == ';' || c == ' ' || c == '\t' {
-			return n > 1
-		}
-		if !('0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f') {
+		if cutter.step(line[n-1]) != nil {
 			return false
 		}
 	}
-	return false
+	return true
 }
 
 // statusOf returns the status of a response's header block, 0 of a request's.

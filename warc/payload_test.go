@@ -19,7 +19,7 @@ func httpRecord(t testing.TB, typ, mediaType, block string) *Record {
 }
 
 func TestPayload(t *testing.T) {
-	long := strings.Repeat("x", 70_000)
+	long, zeros := strings.Repeat("x", 70_000), strings.Repeat("0", 20)
 	for _, tc := range []struct{ name, block, want, err string }{
 		{"plain", "HTTP/1.1 200 OK\r\nA: b\r\n\r\nbody", "body", ""},
 		{"line feeds", "HTTP/1.1 200 OK\nA: b\n\nbody", "body", ""},
@@ -28,6 +28,9 @@ func TestPayload(t *testing.T) {
 		{"chunked with trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX: y\r\n\r\n", "ab", ""},
 		{"chunked and large", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(long, long), long + long, ""},
 		{"chunked and cut", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nab", "ab", "unexpected EOF"},
+		{"chunked with many zeros", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + zeros + "2 ;x\r\nab\r\n" + zeros + "\r\n\r\n", "ab", ""},
+		{"chunked by name and long", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + zeros + zeros + "x", zeros + zeros + "x", ""},
+		{"chunked by name and hexadecimal", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("f", 20), strings.Repeat("f", 20), ""},
 		{"chunked by name only", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n<html>", "<html>", ""},
 		{"HTTP/1.0 is never chunked", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", "1\r\na\r\n0\r\n\r\n", ""},
 		{"204", "HTTP/1.1 204 No Content\r\n\r\n\r\n", "", ""},
