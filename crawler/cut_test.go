@@ -52,6 +52,7 @@ func FuzzCut(f *testing.F) {
 		}
 	}
 	f.Add([]byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+strings.Repeat("0", 20)+" \r\n\r\n"), byte(0), false)
+	f.Add([]byte("HTTP/0.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), byte(0), false)
 	w := newTestWire(f, WireConfig{MaxBody: 1 << 20, MaxDecoded: 4 << 20})
 	f.Fuzz(func(t *testing.T, sent []byte, seed byte, headOnly bool) {
 		method := http.MethodGet
@@ -129,6 +130,9 @@ func compareNetHTTP(t *testing.T, method string, block []byte, r *Recorded, payl
 	}
 	if r.framing == framingChunked && len(resp.TransferEncoding) == 0 {
 		return // it passes over a name with space before its colon
+	}
+	if resp.Proto == "HTTP/0.0" {
+		return // it takes that for HTTP/1.1
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
