@@ -22,43 +22,14 @@ import (
 	_ "modernc.org/sqlite" // litewitness keeps its logs in SQLite
 )
 
-// litewitnessEnv names a litewitness binary that was built beforehand.
-const litewitnessEnv = "FINEPRINT_LITEWITNESS"
-
-// litewitnessBinary finds torchwood's witness, or builds it from the module
-// cache, with a copy of our go.mod, which does not name all that it needs; the
-// module proxy is off, for tests use no network.
+// litewitnessBinary finds torchwood's witness.
 func litewitnessBinary(t *testing.T) string {
 	t.Helper()
-	if name := os.Getenv(litewitnessEnv); name != "" {
-		if _, err := os.Stat(name); err != nil {
-			t.Fatalf("%s: %v", litewitnessEnv, err)
-		}
-		return name
+	name, err := exec.LookPath("litewitness")
+	if err != nil {
+		t.Skip("litewitness is not installed: go install filippo.io/torchwood/cmd/litewitness@latest")
 	}
-	if name, err := exec.LookPath("litewitness"); err == nil {
-		return name
-	}
-	if testing.Short() {
-		t.Skipf("litewitness is not built in short mode: set %s", litewitnessEnv)
-	}
-	dir := t.TempDir()
-	for _, name := range []string{"go.mod", "go.sum"} {
-		data, err := os.ReadFile(filepath.Join("..", "..", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	binary := filepath.Join(dir, "litewitness")
-	build := exec.Command("go", "build", "-mod=mod", "-modfile="+filepath.Join(dir, "go.mod"), "-o", binary, "filippo.io/torchwood/cmd/litewitness")
-	build.Env = append(os.Environ(), "GOPROXY=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Skipf("litewitness cannot be built from the module cache (%v): set %s to a binary\n%s", err, litewitnessEnv, out)
-	}
-	return binary
+	return name
 }
 
 // litewitness is a running process.
